@@ -1,0 +1,1 @@
+"""How a payload is run: inside ComfyUI, or over HTTP."""

@@ -1,0 +1,57 @@
+"""File events from watchdog, where it is installed: they only shorten the wait for the next scan."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .drop_folder import DropFolder
+from .logger import get_logger
+
+log = get_logger("file_events")
+
+
+def watch_folder(root: str, folder: DropFolder, wake: threading.Event) -> Callable[[], None]:
+    """Tell the drop folder what happens below ``root``, and wake the scan.
+
+    Args:
+        root: The folder that is watched, with everything below it.
+        folder: Told which files arrived whole, and which were closed by their writer.
+        wake: Set at each event.
+
+    Returns:
+        A function that ends the watch. Without watchdog, or where the system has no watches left, it does
+        nothing, and the rescan finds every file a little later.
+    """
+    try:
+        from watchdog.observers import Observer
+    except ImportError:
+        log.warning("watchdog is not installed, so new files are found by the rescan; pip install watchdog")
+        return lambda: None
+    observer = Observer()
+    observer.daemon = True
+    try:
+        observer.schedule(_handler(folder, wake), root, recursive=True)
+        observer.start()
+    except Exception as exc:
+        log.warning("File events are not to be had (%s); new files are found by the rescan", exc)
+        return lambda: None
+    return observer.stop
+
+
+def _handler(folder: DropFolder, wake: threading.Event) -> Any:
+    from watchdog.events import FileSystemEvent, FileSystemEventHandler
+
+    class Handler(FileSystemEventHandler):
+        def on_any_event(self, event: FileSystemEvent) -> None:
+            if event.is_directory or event.event_type in ("opened", "closed_no_write"):
+                return
+            if event.event_type == "moved":
+                folder.hint(os.fsdecode(event.dest_path), "renamed")
+            elif event.event_type == "closed":
+                folder.hint(os.fsdecode(event.src_path), "closed")
+            wake.set()
+
+    return Handler()

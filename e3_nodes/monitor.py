@@ -1,0 +1,334 @@
+"""Files to rows: what lies in processing/ becomes a pending job or a rejection, and nothing is lost.
+
+The scan is the truth; file events only shorten the wait. A file is read when it is whole: unchanged between two
+looks, or known to have arrived by a rename (see ``drop_folder``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from . import failpoints, file_utils, inputs, outputs, strict_yaml, validation
+from .drop_folder import LOOK_SECONDS, DropFolder, Signature, signature_of
+from .errors import E3Error, InvalidConfig, NameConflict, OutputExists
+from .logger import get_logger
+from .model import MAX_CONFIG_BYTES, MEDIA, Job, Workflow
+from .store.protocol import JobStore
+
+log = get_logger("monitor")
+
+SLICE = 50
+"""Files a transaction; between slices other threads, ComfyUI's loop above all, get their turn."""
+
+
+class Finding(TypedDict, total=False):
+    """What a scan says of one file: ``accepted``, ``rejected``, ``settling`` or ``duplicate``."""
+
+    path: str
+    status: str
+    config_name: str
+    code: str
+    reason: str
+    line: int | None
+    column: int | None
+
+
+def scan_once(
+    cfg: Mapping[str, Any],
+    workflows: Mapping[str, Workflow],
+    db: JobStore,
+    *,
+    folder: DropFolder | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Finding]:
+    """Look at processing/ once, and take what is whole.
+
+    Args:
+        cfg: The settings.
+        workflows: The workflows that jobs may name.
+        db: The store.
+        folder: What earlier scans saw; without it the scan takes its two looks itself, two seconds apart.
+        sleep: Waits between those two looks.
+
+    Returns:
+        A finding for each file that is new or changed since the folder was looked at last.
+    """
+    if folder is None:
+        folder = DropFolder(cfg["paths"]["jobs_processing"])
+        folder.look()
+        sleep(LOOK_SECONDS)
+    ready = folder.look()
+    if ready:
+        failpoints.reach("scan.seen")
+    findings: list[Finding] = []
+    for start in range(0, len(ready), SLICE):
+        findings += take_files(ready[start : start + SLICE], cfg, workflows, db, folder=folder)
+        sleep(0)
+    for path in folder.take_gone():
+        db.clear_rejection(path)
+    return findings + [Finding(path=path, status="settling") for path in folder.settling()]
+
+
+def run_monitor_loop(
+    cfg: Mapping[str, Any],
+    workflows: Mapping[str, Workflow],
+    db: JobStore,
+    stop_event: threading.Event,
+    *,
+    folder: DropFolder | None = None,
+    wake: threading.Event | None = None,
+    refresh: Callable[[], bool] | None = None,
+) -> None:
+    """Scan, then wait ``poll_interval_ms`` or until a file event wakes the loop; until told to stop.
+
+    Args:
+        cfg: The settings.
+        workflows: The workflows, which ``refresh`` may update in place.
+        db: The store.
+        stop_event: Ends the loop.
+        folder: What earlier scans saw.
+        wake: Set by file events, and by the owner of ``stop_event`` to end the wait at once.
+        refresh: Reloads ``workflows`` if their files changed; True lets refused files be judged again.
+    """
+    folder = folder or DropFolder(cfg["paths"]["jobs_processing"])
+    wake = wake or stop_event
+    while not stop_event.is_set():
+        try:
+            if refresh is not None and refresh():
+                folder.judge_again()
+            for finding in scan_once(cfg, workflows, db, folder=folder):
+                _say(finding)
+        except Exception:
+            log.exception("The scan of %s failed; it is tried again", cfg["paths"]["jobs_processing"])
+        wake.wait(folder.seconds_to_next_look(cfg["poll_interval_ms"] / 1000))
+        if wake is not stop_event:
+            wake.clear()
+
+
+def take_files(
+    paths: Iterable[str],
+    cfg: Mapping[str, Any],
+    workflows: Mapping[str, Workflow],
+    db: JobStore,
+    *,
+    folder: DropFolder | None = None,
+) -> list[Finding]:
+    """Read whole files and make rows of them in one transaction; record why each other one is no job."""
+    folder = folder or DropFolder(cfg["paths"]["jobs_processing"])
+    rows: list[dict[str, Any]] = []
+    findings: list[Finding] = []
+    for path in paths:
+        try:
+            row, signature = read_job_file(path, cfg, workflows)
+            folder.judged(path, signature)
+            rows.append(row)
+        except file_utils.FileChanging:
+            folder.unsettle(path)
+        except E3Error as exc:
+            folder.refuse(path)
+            findings.append(_reject(path, exc, db))
+    return findings + _ingest(rows, workflows, db)
+
+
+def check_job(
+    name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
+) -> dict[str, Any]:
+    """Judge a job that is not in a folder yet; return the row that it would become.
+
+    Raises:
+        InvalidConfig: It breaks a rule.
+    """
+    name = validation.canonical_config_name(name)
+    job_type = validation.parse_config_name(name, job_types=cfg["job_types"])["job_type"]
+    media = validation.media_of_type(job_type, cfg["job_types"])
+    return job_row(name, data, media, cfg, workflows)
+
+
+def submit_job(
+    name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow], db: JobStore
+) -> Job:
+    """Judge a job, write its file into processing/ and take it in at once, in any process.
+
+    Args:
+        name: The job's name, with or without ``.yaml``.
+        data: The bytes of its file.
+        cfg: The settings.
+        workflows: The workflows that it may name.
+        db: The store.
+
+    Returns:
+        The job's row.
+
+    Raises:
+        InvalidConfig: It breaks a rule; nothing was written.
+        NameConflict: A job or a file of that name is there already.
+    """
+    row = check_job(name, data, cfg, workflows)
+    name = row["config_name"]
+    path = Path(cfg["paths"]["jobs_processing"]) / row["media"] / name
+    if db.get_job(name) is not None:
+        raise _taken(name)
+    file_utils.make_folder(path.parent)
+    try:
+        file_utils.write_atomically(path, data, replace=False)
+    except OutputExists as exc:
+        raise _taken(name) from exc
+    for finding in take_files([str(path)], cfg, workflows, db):
+        if finding["status"] == "rejected":
+            raise InvalidConfig(finding["reason"], code=finding["code"])
+    job = db.get_job(name)
+    if job is None:
+        raise InvalidConfig(f"{name} changed while it was taken in; look for it in the list of jobs", code="changed")
+    return job
+
+
+def _taken(name: str) -> NameConflict:
+    return NameConflict(f"a job called {name} is there already; give this one another name or number")
+
+
+def _ingest(rows: list[dict[str, Any]], workflows: Mapping[str, Workflow], db: JobStore) -> list[Finding]:
+    if not rows:
+        return []
+    for sha256, workflow_id in {row["workflow_sha256"]: row["workflow_id"] for row in rows}.items():
+        db.keep_workflow_version(sha256, workflows[workflow_id])
+    failpoints.reach("scan.before_insert")
+    taken = db.ingest_jobs(rows)
+    failpoints.reach("scan.after_insert")
+    return [
+        _finding(row, ingested["id"], ingested["outcome"], db) for row, ingested in zip(rows, taken, strict=True)
+    ]
+
+
+def _finding(row: Mapping[str, Any], job_id: int, outcome: str, db: JobStore) -> Finding:
+    """Say what became of a row; the file of a job that is done already is filed once more."""
+    path, name = row["config_path"], row["config_name"]
+    if outcome == "name_conflict":
+        return _reject(path, _conflict(name), db)
+    db.clear_rejection(path)
+    if outcome == "duplicate":
+        db.mark_unfiled(job_id)
+    status = "duplicate" if outcome == "duplicate" else "accepted"
+    return Finding(path=path, status=status, config_name=name)
+
+
+def _conflict(name: str) -> InvalidConfig:
+    return InvalidConfig(
+        f"another job called {name} runs or is done, with other content; give this file a new name, "
+        "for instance another number",
+        code="name_conflict",
+    )
+
+
+def _reject(path: str, exc: E3Error, db: JobStore) -> Finding:
+    db.record_rejection(path, exc.code, str(exc), line=exc.line, column=exc.column)
+    failpoints.reach("reject.recorded")
+    return Finding(
+        path=path, status="rejected", code=exc.code, reason=str(exc), line=exc.line, column=exc.column
+    )
+
+
+def _say(finding: Finding) -> None:
+    if finding["status"] == "accepted":
+        log.info("Took %s", finding["config_name"], extra={"action": "job_accepted"})
+    elif finding["status"] == "rejected":
+        log.warning("Rejected %s: %s", finding["path"], finding["reason"], extra={"action": "job_rejected"})
+
+
+def read_job_file(
+    path: str, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
+) -> tuple[dict[str, Any], Signature]:
+    """Read one whole file and judge it.
+
+    Returns:
+        The row for the store, and the signature of what was read.
+
+    Raises:
+        InvalidConfig: The file is no job; code, reason, line and column say why.
+        FileChanging: It changed while it was read; it is looked at again later.
+    """
+    name = os.path.basename(path)
+    validation.parse_config_name(name, job_types=cfg["job_types"])
+    media = media_of(path, cfg)
+    data, stat = file_utils.read_regular_file(path, MAX_CONFIG_BYTES)
+    return {**job_row(name, data, media, cfg, workflows), "config_path": path}, signature_of(stat)
+
+
+def media_of(path: str, cfg: Mapping[str, Any]) -> str:
+    """Return the media folder that a job file lies in.
+
+    Raises:
+        InvalidConfig: It lies straight in processing/, or in a folder of no media.
+    """
+    root = cfg["paths"]["jobs_processing"]
+    folders = Path(path).relative_to(root).parts[:-1]
+    if folders and folders[0] in MEDIA:
+        return folders[0]
+    job_type = validation.parse_config_name(path, job_types=cfg["job_types"])["job_type"]
+    right = validation.media_of_type(job_type, cfg["job_types"])
+    raise InvalidConfig(
+        f"{os.path.basename(path)} belongs into {Path(root) / right}, got {Path(path).parent}", code="bad_value"
+    )
+
+
+def job_row(
+    name: str, data: bytes, media: str, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
+) -> dict[str, Any]:
+    """Make a row of a job file's name and bytes.
+
+    Args:
+        name: The file's base name.
+        data: Its bytes.
+        media: The media folder that it lies in.
+        cfg: The settings.
+        workflows: The workflows that it may name.
+
+    Raises:
+        InvalidConfig: It breaks a rule.
+    """
+    parsed = validation.parse_config_name(name, job_types=cfg["job_types"])
+    validation.check_media(parsed["job_type"], media, cfg["job_types"])
+    document = strict_yaml.read(data, source=name)
+    validation.validate_config_schema(
+        document.data, workflows, job_types=cfg["job_types"], position=document.position
+    )
+    _check_same_type(parsed["job_type"], document.data["job_type"], name)
+    config = settle_config(document.data, cfg, workflows)
+    return {
+        "config_name": validation.canonical_config_name(name),
+        "job_type": parsed["job_type"],
+        "media": media,
+        "workflow_id": config["workflow_id"],
+        "workflow_sha256": workflows[config["workflow_id"]]["sha256"],
+        "priority": config["priority"],
+        "retry_limit": config["retry_limit"],
+        "config": config,
+        "config_sha256": hashlib.sha256(data).hexdigest(),
+        "source_yaml": data.decode("utf-8-sig"),
+        "warnings": [*document.warnings, *validation.clamp_warnings(document.data)],
+        "metadata": config["metadata"],
+    }
+
+
+def settle_config(
+    given: dict[str, Any], cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
+) -> dict[str, Any]:
+    """Normalize a valid job, settle its inputs, and check that its result may lie where it asks.
+
+    Raises:
+        InvalidConfig: An input does not fit the workflow, or the output path is outside the roots.
+    """
+    config = validation.normalize_config(given, dict(cfg))
+    outputs.final_path(config["outputs"]["file_path"], cfg)
+    settled, files = inputs.settle_inputs(config["workflow_id"], config["inputs"], workflows, cfg)
+    return {**config, "inputs": settled, "files": files}
+
+
+def _check_same_type(in_name: str, in_body: str, name: str) -> None:
+    if in_name != in_body:
+        raise InvalidConfig(f"job_type must be {in_name}, as in the name {name}, got {in_body}")

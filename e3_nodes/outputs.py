@@ -1,0 +1,183 @@
+"""The door for results: what ComfyUI made becomes exactly the files that a job asks for, once.
+
+``planning`` decides what goes where, ``publishing`` makes it appear, ``filing`` puts the job file away,
+``staging`` tidies up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import failpoints, file_utils, formats, planning, publishing
+from .errors import InvalidConfig, LeaseLost, OutputError, OutputExists
+from .filing import file_job, finished_path, read_result_file, result_of, write_result_file
+from .folders import open_folder
+from .model import ALLOWED_EXTENSIONS, Intent
+from .planning import Plan, plan_outputs
+from .publishing import Terms, remove_leftovers
+from .staging import collect_staging, discard_staging, fence_staging, finish_staging
+
+__all__ = [
+    "Plan",
+    "collect_staging",
+    "deliver",
+    "discard_staging",
+    "fence_staging",
+    "file_job",
+    "final_path",
+    "finish_staging",
+    "finished_path",
+    "plan_outputs",
+    "preflight",
+    "read_result_file",
+    "remove_leftovers",
+    "result_of",
+    "write_outputs",
+    "write_result_file",
+]
+
+
+def final_path(file_path: str, cfg: Mapping[str, Any]) -> str:
+    """Return the absolute path that ``outputs.file_path`` means, if a job may have it.
+
+    Args:
+        file_path: Absolute, or relative to home; ``{index}`` stands as it is.
+        cfg: The settings.
+
+    Returns:
+        The path with symbolic links followed.
+
+    Raises:
+        InvalidConfig: The path leads out of the allowed folders, or names no file that a job may make.
+    """
+    paths = cfg["paths"]
+    roots = [paths["jobs_finished"], *paths.get("output_roots", ())]
+    real = file_utils.resolve_inside(file_path, roots, base=cfg["home"])
+    _check_name(real.name)
+    return str(real)
+
+
+def preflight(dest_paths: Mapping[str, Any]) -> None:
+    """Find out before the GPU runs whether the result could be put where the job wants it.
+
+    The folder is created, and a hidden file is given a second name in it, which is all that publishing needs.
+
+    Args:
+        dest_paths: As for ``write_outputs``; ``staging`` is not needed.
+
+    Raises:
+        InvalidConfig: ``path_outside``, ``path_reserved`` or ``ext_not_allowed``.
+        OutputExists: The path is taken.
+        FilesystemUnsupported: Files cannot appear there without the risk of replacing others.
+        DiskFull: There is no room, or the folder is read-only.
+        OutputError: The folder cannot be made or written.
+    """
+    first = planning.first_path(dest_paths)
+    target = Path(first)
+    policy = dest_paths.get("if_exists", "fail")
+    _check_name(target.name)
+    with open_folder(target.parent, dest_paths["roots"]) as folder:
+        if policy != "version" and not planning.is_free(first, policy, dest_paths.get("earlier", ())):
+            raise OutputExists(
+                f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite"
+            )
+        folder.probe()
+
+
+def _check_name(name: str) -> None:
+    if Path(name).suffix[1:].lower() not in ALLOWED_EXTENSIONS:
+        allowed = " ".join(sorted(ALLOWED_EXTENSIONS))
+        raise InvalidConfig(f"file_path {name!r} must end in one of: {allowed}", code="ext_not_allowed")
+    if name.lower().endswith(".result.json"):
+        raise InvalidConfig(f"file_path {name!r} is how E3 names its own result files", code="path_reserved")
+
+
+def write_outputs(
+    result: Mapping[str, Any],
+    dest_paths: Mapping[str, Any],
+    *,
+    commit_intents: Callable[[list[Intent]], bool] | None = None,
+    holds_lease: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Publish what ComfyUI made: each file appears at its final path, whole, and over nobody else's.
+
+    Args:
+        result: What the backend says; ``artifacts`` names the staged files.
+        dest_paths: ``file_path`` (absolute), ``if_exists``, ``nodes``, ``roots``, ``staging``; optionally
+            ``earlier``: the intents of all earlier attempts of the job, whose files it may replace.
+        commit_intents: Writes the intents down before the first file appears; False when fenced.
+        holds_lease: Asked right before each file appears.
+
+    Returns:
+        ``saved`` (absolute paths), ``bytes``, ``hash`` (sha256 of the first), ``hashes``, ``media_type``,
+        ``linked`` (whether ComfyUI's own copy costs no disk) and ``warnings``.
+
+    Raises:
+        LeaseLost: Another worker owns the job; nothing more was touched.
+        OutputExists: A path is taken by somebody else's file.
+        StagingLost: A staged file vanished or changed after it was promised.
+        DiskFull: There is no room; what was promised can be delivered later.
+        OutputError: Anything else that is wrong with the artifacts or the disk.
+    """
+    plan = plan_outputs(result, dest_paths)
+    failpoints.reach("publish.hashed")
+    if commit_intents is not None and not commit_intents(plan.intents):
+        raise LeaseLost(f"another worker owns the job now; {plan.intents[0]['final_path']} is left to it")
+    failpoints.reach("publish.intent_committed")
+    terms = Terms(
+        roots=dest_paths["roots"],
+        if_exists=dest_paths.get("if_exists", "fail"),
+        earlier=dest_paths.get("earlier", ()),
+        holds_lease=holds_lease,
+        hashed=plan.hashed,
+    )
+    linked = publishing.deliver_all(plan.intents, terms)
+    return {**_receipt(plan.intents, linked), "warnings": plan.warnings}
+
+
+def deliver(
+    intents: Sequence[Intent],
+    *,
+    roots: Sequence[str],
+    if_exists: str = "fail",
+    earlier: Sequence[Intent] = (),
+    holds_lease: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Roll a publication forward that was promised before a crash; safe to repeat.
+
+    Args:
+        intents: What the last attempt promised.
+        roots: The folders that files may appear in.
+        if_exists: The job's own word.
+        earlier: The intents of all attempts of the job; its own are told from those of the attempts before.
+        holds_lease: Asked right before each file appears.
+
+    Returns:
+        As ``write_outputs``, without warnings.
+
+    Raises:
+        StagingLost: A staged file is gone: the job must run again.
+        OutputError: As ``write_outputs``.
+    """
+    if not intents:
+        raise OutputError("nothing was promised, so nothing can be delivered", code="no_outputs")
+    remove_leftovers(intents)
+    own = {intent["staged_path"] for intent in intents}
+    before = [intent for intent in earlier if intent["staged_path"] not in own]
+    terms = Terms(roots, if_exists, before, holds_lease)
+    return _receipt(intents, publishing.deliver_all(intents, terms))
+
+
+def _receipt(intents: Sequence[Intent], linked: bool) -> dict[str, Any]:
+    first = intents[0]
+    extension = Path(first["final_path"]).suffix[1:].lower()
+    return {
+        "saved": [intent["final_path"] for intent in intents],
+        "bytes": sum(intent["bytes"] for intent in intents),
+        "hash": first["sha256"],
+        "hashes": [intent["sha256"] for intent in intents],
+        "media_type": formats.MEDIA_TYPES.get(extension, "application/octet-stream"),
+        "linked": linked,
+    }

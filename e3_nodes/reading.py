@@ -1,0 +1,162 @@
+"""Read files that strangers may have prepared: only regular ones, only whole ones, and never for ever."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+from . import disk
+from .errors import FileChanging, InvalidConfig
+
+_READ = os.O_RDONLY | disk.NO_FOLLOW | disk.NO_WAIT | disk.PRIVATE
+_CHUNK = 1 << 20
+
+
+def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> int:
+    """Open a regular file for reading, and nothing else: no link, pipe, device or folder; it never blocks.
+
+    Args:
+        path: The file, relative to ``dir_fd`` where that is given.
+        dir_fd: An open folder.
+
+    Returns:
+        The file descriptor; the caller closes it.
+
+    Raises:
+        InvalidConfig: ``not_regular``.
+        FileChanging: If another file took its place at that moment.
+        OSError: If it is missing or cannot be opened.
+    """
+    seen = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    if not stat.S_ISREG(seen.st_mode):
+        kind = _kind(seen.st_mode)
+        raise InvalidConfig(f"{os.fspath(path)} must be a regular file, not {kind}", code="not_regular")
+    try:
+        fd = os.open(path, _READ, dir_fd=dir_fd)
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENXIO):
+            raise _changing(path) from exc
+        raise
+    if not _is_same(seen, os.fstat(fd)):
+        os.close(fd)
+        raise _changing(path)
+    return fd
+
+
+def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
+    # Some Pythons on Windows give a path and an open file different widths of st_dev.
+    return one.st_ino == other.st_ino and (os.name == "nt" or one.st_dev == other.st_dev)
+
+
+def _changing(path: str | os.PathLike[str]) -> FileChanging:
+    return FileChanging(f"{os.fspath(path)} changed while it was read; it is read again once it is still")
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
+    return kinds.get(stat.S_IFMT(mode), "a socket or a device")
+
+
+def read_regular_file(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Read a small file that a stranger may have prepared.
+
+    Args:
+        path: The file.
+        max_bytes: The size up to which it is read.
+
+    Returns:
+        Its bytes, and its stat, which was the same before and after.
+
+    Raises:
+        InvalidConfig: ``not_regular`` (also with a second hard link), ``too_large`` or ``unreadable``.
+        FileChanging: If it was replaced or written to meanwhile.
+        FileNotFoundError: If it is gone.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "job.yaml"
+        >>> _ = path.write_bytes(b"job_type: T2I")
+        >>> read_regular_file(path, 100)[0]
+        b'job_type: T2I'
+    """
+    try:
+        fd = open_regular(path)
+        try:
+            return _read_still(fd, path, max_bytes)
+        finally:
+            os.close(fd)
+    except (FileChanging, FileNotFoundError):
+        raise
+    except OSError as exc:
+        raise InvalidConfig(f"{path} cannot be read: {exc.strerror}", code="unreadable") from exc
+
+
+def _read_still(fd: int, path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, os.stat_result]:
+    before = os.fstat(fd)
+    if before.st_nlink > 1:
+        raise InvalidConfig(f"{path} has a second name (a hard link); put a copy there", code="not_regular")
+    if before.st_size > max_bytes:
+        raise InvalidConfig(f"{path} has {before.st_size} bytes, the limit is {max_bytes}", code="too_large")
+    data = b""
+    while len(data) <= max_bytes and (piece := os.read(fd, max_bytes + 1 - len(data))):
+        data += piece
+    after = os.fstat(fd)
+    if _version(before) != _version(after) or len(data) != after.st_size:
+        raise _changing(path)
+    return data, after
+
+
+def _version(seen: os.stat_result) -> tuple[int, int, int]:
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+def sha256_of(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> str:
+    """Return the sha256 of a regular file as hex.
+
+    Args:
+        path: The file, relative to ``dir_fd`` where that is given.
+        dir_fd: An open folder.
+
+    Raises:
+        InvalidConfig: ``not_regular``.
+        OSError: If it is missing or cannot be read.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a"
+        >>> _ = path.write_bytes(b"abc")
+        >>> sha256_of(path)[:8]
+        'ba7816bf'
+    """
+    fd = open_regular(path, dir_fd=dir_fd)
+    try:
+        return digest_of(fd)
+    finally:
+        os.close(fd)
+
+
+def chunks(fd: int, digest: Any = None) -> Iterator[bytes]:
+    """Read an open file to its end, feeding what is read to a digest.
+
+    Examples:
+        >>> reader, writer = os.pipe()
+        >>> _ = os.write(writer, b"abc"), os.close(writer)
+        >>> list(chunks(reader)), os.close(reader)
+        ([b'abc'], None)
+    """
+    while data := os.read(fd, _CHUNK):
+        if digest is not None:
+            digest.update(data)
+        yield data
+
+
+def digest_of(fd: int) -> str:
+    """Return the sha256 of an open file, from where it stands to its end, as hex."""
+    digest = hashlib.sha256()
+    for _ in chunks(fd, digest):
+        pass
+    return digest.hexdigest()

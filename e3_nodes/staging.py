@@ -1,0 +1,96 @@
+"""The folders that attempts write into, ``<output>/e3/<token>``: fenced off from stale workers, tidied up."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Collection
+from pathlib import Path
+
+from . import disk, failpoints, file_utils
+
+FOLDER = "e3"
+_TOKEN = re.compile("[0-9a-f]{32}")
+_TRASH = ".trash-"
+
+
+def finish_staging(path: str, *, linked: bool, keep_originals: str = "auto") -> bool:
+    """Keep ComfyUI's own copies where they cost no disk, else remove them; call it after done was committed.
+
+    Args:
+        path: The staging folder of the attempt.
+        linked: What ``write_outputs`` said.
+        keep_originals: The setting: ``auto`` or ``never``.
+
+    Returns:
+        True if the folder was kept.
+    """
+    kept = linked and keep_originals == "auto"
+    if not kept:
+        discard_staging(path)
+    failpoints.reach("staging.removed")
+    return kept
+
+
+def discard_staging(path: str) -> None:
+    """Remove the staging folder of an attempt with all in it; what cannot be removed now is collected later.
+
+    Args:
+        path: The folder; a missing one is fine.
+    """
+    file_utils.remove_tree(path)
+
+
+def fence_staging(output_root: str, token: str) -> bool:
+    """Take the staging of a stale attempt away, in one step, so that its worker can publish nothing more.
+
+    Args:
+        output_root: ComfyUI's output folder.
+        token: The attempt's token.
+
+    Returns:
+        True if there was one.
+
+    Raises:
+        ValueError: ``token`` is no token.
+        OutputError: It cannot be renamed; the job must not be handed out again before it can.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(f"token must be 32 lowercase hex digits, got {token!r}")
+    staging = Path(output_root, FOLDER, token)
+    trash = staging.with_name(f"{_TRASH}{uuid.uuid4().hex}")
+    with disk.naming_faults(staging):
+        try:
+            disk.patiently(os.rename, staging, trash)
+        except FileNotFoundError:
+            return False
+    failpoints.reach("recover.fenced_fs")
+    file_utils.remove_tree(trash)
+    return True
+
+
+def collect_staging(output_root: str, live_tokens: Collection[str], kept_tokens: Collection[str]) -> int:
+    """Remove the staging folders of no live attempt, and what fencing left behind.
+
+    Args:
+        output_root: ComfyUI's output folder.
+        live_tokens: The tokens of attempts that may still write.
+        kept_tokens: The tokens of done jobs whose originals are kept.
+
+    Returns:
+        How many folders were removed.
+    """
+    removed = 0
+    for name in _names_in(Path(output_root, FOLDER)):
+        is_dead = _TOKEN.fullmatch(name) and name not in live_tokens and name not in kept_tokens
+        if is_dead or name.startswith(_TRASH):
+            removed += file_utils.remove_tree(Path(output_root, FOLDER, name))
+    return removed
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,202 @@
+"""An attempt's life, T3 to T12: leased, submitted, executing, publishing, and how it ends."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..model import Attempt, Intent, Job, KeptIntent
+from . import mapping, rules
+from .base import STEP, StoreBase
+from .rules import Ending
+
+
+class AttemptStore(StoreBase):
+    """The executor's side of the table; ``protocol.JobStore`` says what each method promises."""
+
+    def lease_next_job(self, worker_id: str, lease_seconds: int) -> Job | None:
+        now, token = self._now(), uuid.uuid4().hex
+        lease = _lease(worker_id, token, now, lease_seconds)
+        with self._db.transaction() as con:
+            self._run(con, "promote_due", now=now)
+            row = self._run(con, "lease_next_job", **lease, now=now).fetchone()
+            if row is None:
+                return None
+            opened = {"job_id": row["id"], "lease_token": token, "worker_id": worker_id, "now": now}
+            self._run(con, "open_attempt", **opened)
+            return mapping.job_from(row)
+
+    def most_urgent(self) -> Job | None:
+        found = self._fetch("most_urgent", now=self._now())
+        return mapping.job_from(found[0]) if found else None
+
+    def record_submission(self, job_id: int, lease_token: str, prompt_id: str) -> bool:
+        owned = {"id": job_id, "lease_token": lease_token, "now": self._now()}
+        return self._change("record_submission", **owned, prompt_id=prompt_id) == 1
+
+    def record_start(self, job_id: int, lease_token: str, start_time: int) -> bool:
+        owned = {"id": job_id, "lease_token": lease_token, "now": self._now()}
+        return self._change("record_start", **owned, start_time=start_time) == 1
+
+    def record_node(self, lease_token: str, node: str) -> bool:
+        return self._change("record_node", lease_token=lease_token, node=node) == 1
+
+    def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:
+        owner = {"job_id": job_id, "lease_token": lease_token}
+        with self._db.transaction() as con:
+            held = self._run(con, "record_publishing", id=job_id, lease_token=lease_token, now=self._now())
+            if held.rowcount != 1:
+                return False
+            self._run(con, "clear_intents", **owner)
+            for intent in intents:
+                self._run(con, "add_intent", **{**intent, **owner})
+            return True
+
+    def latest_intents(self, job_id: int) -> list[Intent]:
+        return [Intent(**row) for row in self._fetch("latest_intents", job_id=job_id)]
+
+    def list_intents(self, job_id: int) -> list[KeptIntent]:
+        return [KeptIntent(**row) for row in self._fetch("list_intents", job_id=job_id)]
+
+    def holds_lease(self, job_id: int, lease_token: str) -> bool:
+        return bool(self._fetch("holds_lease", id=job_id, lease_token=lease_token))
+
+    def complete_job(
+        self, id: int, *, success: bool, updates: Mapping[str, Any], lease_token: str | None = None
+    ) -> bool:
+        rules.check_updates(updates)
+        now = self._now()
+        with self._db.transaction() as con:
+            job = self._owned(con, id, lease_token)
+            if job is None:
+                return False
+            leased_at = self._leased_at(con, job)
+            if success:
+                ending = rules.succeeded(job, updates, now, leased_at)
+            else:
+                ending = rules.failed(job, updates, now, leased_at, self._policy)
+            return self._leave(con, job, ending, now)
+
+    def return_job(
+        self,
+        job_id: int,
+        lease_token: str,
+        *,
+        reason: str,
+        not_before: int | None = None,
+        evicted: bool = False,
+    ) -> bool:
+        now = self._now()
+        with self._db.transaction() as con:
+            job = self._owned(con, job_id, lease_token)
+            if job is None:
+                return False
+            leased_at = self._leased_at(con, job)
+            ending = rules.returned(job, now, leased_at, not_before=not_before, evicted=evicted)
+            return self._leave(con, job, ending, now, reason)
+
+    def abandon_job(self, job_id: int, lease_token: str, *, reason: str) -> bool:
+        with self._db.transaction() as con:
+            job = self._owned(con, job_id, lease_token)
+            return job is not None and self._abandon(con, job, reason)
+
+    def renew_leases(self, worker_id: str, lease_seconds: int) -> int:
+        self._db.check_same_file()
+        expires_at = self._now() + lease_seconds * 1000
+        with self._db.transaction() as con:
+            self._run(con, "beat_heart", worker_id=worker_id)
+            renewed = self._run(con, "renew_leases", worker_id=worker_id, lease_expires_at=expires_at)
+            return renewed.rowcount
+
+    def recover_orphans(self, now: int) -> int:
+        return self._requeue("expired_jobs", "the lease ran out", now=now)
+
+    def release_worker(self, worker_id: str) -> int:
+        return self._requeue("jobs_of_worker", "its worker is gone", worker_id=worker_id)
+
+    def jobs_of_worker(self, worker_id: str) -> list[Job]:
+        return [mapping.job_from(row) for row in self._fetch("jobs_of_worker", worker_id=worker_id)]
+
+    def live_tokens(self) -> set[str]:
+        return {row["lease_token"] for row in self._fetch("live_tokens")}
+
+    def done_tokens(self) -> set[str]:
+        return {row["lease_token"] for row in self._fetch("done_tokens")}
+
+    def clamp_backoffs(self) -> int:
+        return self._change("clamp_backoffs", latest=self._now() + rules.LONGEST_BACKOFF_MS)
+
+    def steal_job(self, job_id: int, old_token: str, worker_id: str, lease_seconds: int) -> Job | None:
+        now, token = self._now(), uuid.uuid4().hex
+        lease = _lease(worker_id, token, now, lease_seconds)
+        with self._db.transaction() as con:
+            row = self._run(con, "steal_job", **lease, id=job_id, old_token=old_token, now=now).fetchone()
+            if row is None:
+                return None
+            passed_on = {"lease_token": token, "worker_id": worker_id, "old_token": old_token}
+            self._run(con, "steal_attempt", **passed_on)
+            return mapping.job_from(row)
+
+    def list_attempts(self, job_id: int) -> list[Attempt]:
+        return [Attempt(**row) for row in self._fetch("list_attempts", job_id=job_id)]
+
+    def register_worker(self, worker_id: str, *, host: str, lock_path: str, output_root: str = "") -> None:
+        worker = {"worker_id": worker_id, "host": host, "lock_path": lock_path, "output_root": output_root}
+        self._change("register_worker", **worker, now=self._now())
+
+    def list_workers(self) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._fetch("list_workers")]
+
+    def forget_worker(self, worker_id: str) -> None:
+        self._change("forget_worker", worker_id=worker_id)
+
+    def _requeue(self, query: str, reason: str, **values: Any) -> int:
+        """Take jobs from owners that are gone; a read comes first, for there are none nearly always."""
+        if not self._fetch(query, **values):
+            return 0
+        with self._db.transaction() as con:
+            orphans = [mapping.job_from(row) for row in self._run(con, query, **values).fetchall()]
+            return sum(self._abandon(con, job, reason) for job in orphans)
+
+    def _abandon(self, con: sqlite3.Connection, job: Job, reason: str) -> bool:
+        now = self._now()
+        attempt = self._run(con, "attempt_of_token", lease_token=job["lease_token"]).fetchone()
+        ending = rules.orphaned(job, now, attempt["started_at"], self._policy, attempt["node"])
+        return self._leave(con, job, ending, now, reason)
+
+    def _owned(self, con: sqlite3.Connection, job_id: int, lease_token: str | None) -> Job | None:
+        row = self._run(con, "leased_job", id=job_id).fetchone()
+        if row is None or lease_token not in (None, row["lease_token"]):
+            return None
+        return mapping.job_from(row)
+
+    def _leased_at(self, con: sqlite3.Connection, job: Job) -> int:
+        return self._run(con, "attempt_of_token", lease_token=job["lease_token"]).fetchone()["started_at"]
+
+    def _leave(
+        self, con: sqlite3.Connection, job: Job, ending: Ending, now: int, reason: str | None = None
+    ) -> bool:
+        """End the attempt by the one guarded update, and write its outcome down."""
+        after: dict[str, Any] = {**job, "not_before": None, **ending.changes, "status": ending.status.value}
+        after |= {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
+        values = {**after, "to_the_end": ending.to_the_end, "step": STEP, "now": now}
+        left = self._run(con, "leave_processing", **values).rowcount == 1
+        if left:
+            error = reason or ending.changes.get("error_trace")
+            ended = {
+                "outcome": ending.outcome,
+                "error_type": ending.changes.get("error_type"),
+                "error": error,
+            }
+            self._run(con, "end_attempt", **ended, lease_token=job["lease_token"], now=now)
+        return left
+
+
+def _lease(worker_id: str, token: str, now: int, lease_seconds: int) -> dict[str, Any]:
+    return {
+        "worker_id": worker_id,
+        "lease_token": token,
+        "lease_expires_at": now + lease_seconds * 1000,
+    }

@@ -1,0 +1,161 @@
+"""Lists: keyset pages that merge each status's own sort index, and totals that are kept, not counted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import errors
+from ..model import Job, Status
+from . import mapping
+from .base import StoreBase
+from .protocol import JobFilter, JobPage
+
+MAX_LIMIT = 1000
+
+SORTS: dict[str, tuple[str, ...]] = {
+    "order": ("priority", "position", "tie"),
+    "created": ("created_at", "tie"),
+    "ended": ("ended_key", "tie"),
+    "duration": ("duration_key", "tie"),
+    "name": ("identity", "tie"),
+}
+"""The columns of each sort; ``jobs_<sort>_idx`` is its index, after the status."""
+
+_FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
+
+
+class ListStore(StoreBase):
+    """Reading many rows; ``protocol.JobStore`` says what each method promises."""
+
+    def list_jobs(
+        self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None
+    ) -> JobPage:
+        where = where or {}
+        sql, values = page_query(self._sql, where, limit, cursor)
+        with self._db.reading() as con:
+            kept = self._run(con, "totals_of_search" if values["q"] else "totals", **values)
+            totals = _totals(kept.fetchall())
+            is_empty = not any(totals[status] for status in statuses(where))
+            found = [] if is_empty else con.execute(sql, values).fetchall()
+        follows = encode_cursor(_sort_of(where), found[limit - 1]) if len(found) > limit else None
+        jobs = [mapping.light_job_from(row) for row in found[:limit]]
+        return {"jobs": jobs, "next": follows, "totals": totals}
+
+    def get_job(self, config_name: str) -> Job | None:
+        found = self._fetch("job_by_identity", identity=mapping.identity(config_name))
+        return mapping.job_from(found[0]) if found else None
+
+    def count_by_status(self) -> dict[str, int]:
+        return _totals(self._fetch("totals", media=None, workflow_id=None))
+
+
+def page_query(
+    sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None
+) -> tuple[str, dict[str, Any]]:
+    """Write the statement of one page: a branch a status, each on its index, merged in order.
+
+    Args:
+        sql: The named queries.
+        where: The filter.
+        limit: 1 to 1000; one row more is asked for, to know whether a page follows.
+        cursor: Where the page before ended.
+
+    Returns:
+        The statement and its named values.
+
+    Raises:
+        InvalidConfig: A status, sort, limit or cursor that is none.
+    """
+    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
+        raise errors.InvalidConfig(f"limit must be 1-{MAX_LIMIT}, got {limit!r}")
+    sort = _sort_of(where)
+    name, columns = sort.removeprefix("-"), SORTS[sort.removeprefix("-")]
+    direction, comparison = ("DESC", "<") if sort.startswith("-") else ("ASC", ">")
+    values = {**_filter_values(where), "limit": limit + 1}
+    after = ""
+    if cursor is not None:
+        after = f"AND ({', '.join(columns)}) {comparison} ({', '.join(':' + column for column in columns)})"
+        values |= zip(columns, _decode(sort, cursor), strict=True)
+    branches = [
+        sql["page_branch"].format(index=f"jobs_{name}_idx", status=status.value, after=after)
+        for status in statuses(where)
+    ]
+    order = ", ".join(f"{column} {direction}" for column in columns)
+    return f"{' UNION ALL '.join(branches)}\nORDER BY {order}\nLIMIT :limit", values
+
+
+def ids_query(
+    sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status]
+) -> tuple[str, dict[str, Any]]:
+    """Write the statement that finds the ids a bulk action means, in running order; empty for no status."""
+    branches = [sql["matching_ids"].format(status=status.value) for status in chosen]
+    ordered = f"{' UNION ALL '.join(branches)}\nORDER BY priority, position, tie" if branches else ""
+    return ordered, _filter_values(where)
+
+
+def statuses(where: JobFilter) -> list[Status]:
+    """Return the statuses that a filter means: all when it names none.
+
+    Raises:
+        InvalidConfig: A word that is no status.
+
+    Examples:
+        >>> [status.value for status in statuses({"status": ["failed", "done", "failed"]})]
+        ['failed', 'done']
+    """
+    asked = where.get("status") or list(Status)
+    words = [asked] if isinstance(asked, str) else list(asked)
+    known = {status.value: status for status in Status}
+    unknown = [word for word in words if word not in known]
+    if unknown:
+        raise errors.InvalidConfig(f"status must be one of {', '.join(known)}, got {unknown[0]!r}")
+    return [known[word] for word in dict.fromkeys(words)]
+
+
+def _filter_values(where: JobFilter) -> dict[str, Any]:
+    unknown = sorted(set(where) - set(_FILTER_KEYS))
+    if unknown:
+        raise errors.InvalidConfig(f"a filter takes {', '.join(_FILTER_KEYS)}, got {unknown[0]!r}")
+    q = unicodedata.normalize("NFC", where.get("q") or "").casefold()
+    return {"media": where.get("media"), "workflow_id": where.get("workflow_id"), "q": q or None}
+
+
+def _sort_of(where: JobFilter) -> str:
+    sort = where.get("sort") or "order"
+    if sort.removeprefix("-") not in SORTS:
+        raise errors.InvalidConfig(
+            f"sort must be one of {', '.join(SORTS)}, with - for descending, got {sort!r}"
+        )
+    return sort
+
+
+def encode_cursor(sort: str, row: mapping.Row) -> str:
+    keys = [row[column] for column in SORTS[sort.removeprefix("-")]]
+    return base64.urlsafe_b64encode(mapping.to_json([sort, *keys]).encode()).decode()
+
+
+def _decode(sort: str, cursor: str) -> list[Any]:
+    """Read a cursor; it belongs to the sort that made it."""
+    try:
+        made_by, *keys = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, TypeError) as exc:
+        raise errors.InvalidConfig("the cursor is none that a list has answered; begin without one") from exc
+    columns = SORTS[sort.removeprefix("-")]
+    kinds = [str if column == "identity" else int for column in columns]
+    if made_by != sort or [type(key) for key in keys] != kinds or not all(map(_is_storable, keys)):
+        raise errors.InvalidConfig(
+            f"the cursor does not belong to a list sorted by {sort}; begin without one"
+        )
+    return keys
+
+
+def _is_storable(key: Any) -> bool:
+    return isinstance(key, str) or -(2**63) <= key < 2**63
+
+
+def _totals(found: Sequence[mapping.Row]) -> dict[str, int]:
+    return {status.value: 0 for status in Status} | {row["status"]: row["n"] for row in found}

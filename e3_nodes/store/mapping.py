@@ -1,0 +1,126 @@
+"""Between Python and the columns: names compared, rows parsed, defaults filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from .. import errors, names
+from ..model import DEFAULT_PRIORITY, JOB_TYPES, Job, LightJob, Status
+
+_INDEX_COLUMNS = ("ended_key", "duration_key", "tie")
+_JSON_COLUMNS = ("config", "metadata", "warnings")
+_REQUIRED = ("config_name", "job_type", "workflow_id")
+_OPTIONAL: dict[str, Any] = {
+    "workflow_sha256": "",
+    "priority": DEFAULT_PRIORITY,
+    "status": Status.PENDING.value,
+    "run_count": 0,
+    "retries_attempted": 0,
+    "retry_limit": 2,
+    "start_time": None,
+    "end_time": None,
+    "duration": None,
+    "error_type": None,
+    "error_trace": None,
+    "filed_at": None,
+    "config_path": "",
+    "source_yaml": "",
+    "warnings": [],
+    "metadata": {},
+    "config": {},
+}
+_DERIVED = ("media", "config_sha256", "created_at")
+
+
+class Row(Protocol):
+    """A row as a database driver hands it out."""
+
+    def keys(self) -> list[str]: ...
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+def identity(config_name: str) -> str:
+    """Return what a job's name is compared by, however it is written, with or without ``.yaml``.
+
+    Examples:
+        >>> identity("T2I_20250809123001_1_Knight.yaml") == identity("t2i_20250809123001_1_knight")
+        True
+    """
+    return names.identity(names.canonical_config_name(config_name))
+
+
+def job_from(row: Row) -> Job:
+    """Turn a whole row of the database into a job."""
+    return cast(Job, _parsed(row))
+
+
+def light_job_from(row: Row) -> LightJob:
+    """Turn a row of a list into a light job."""
+    job = _parsed(row)
+    return cast(LightJob, job | {"has_error": job["error_type"] is not None})
+
+
+def columns_of(row: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Complete a row for ``upsert_job`` to what the insert statement names.
+
+    Args:
+        row: At least config_name, job_type and workflow_id.
+        now: UTC milliseconds.
+
+    Raises:
+        InvalidConfig: A column is missing, unknown, or one that only a transition may set.
+    """
+    _check_names(row)
+    columns = {**_OPTIONAL, **row, "config_name": unicodedata.normalize("NFC", row["config_name"])}
+    columns["status"] = Status(columns["status"]).value
+    columns["identity"] = identity(row["config_name"])
+    columns.setdefault("media", JOB_TYPES.get(row["job_type"], ""))
+    columns.setdefault("created_at", now)
+    columns.setdefault("config_sha256", _content_sha256(columns))
+    if Status(columns["status"]).is_terminal:
+        columns["end_time"] = columns["end_time"] or now
+    for name in _JSON_COLUMNS:
+        columns[name] = to_json(columns[name])
+    return columns
+
+
+def to_json(value: Any) -> str:
+    """Write strict, compact JSON.
+
+    Examples:
+        >>> to_json({"name": "ä"})
+        '{"name":"ä"}'
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _parsed(row: Row) -> dict[str, Any]:
+    """Parse what is JSON, and leave out what only serves an index."""
+    job = {name: row[name] for name in row.keys() if name not in _INDEX_COLUMNS}  # noqa: SIM118 - no mapping
+    return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS if name in job}
+
+
+def _check_names(row: Mapping[str, Any]) -> None:
+    missing = [name for name in _REQUIRED if not row.get(name)]
+    if missing:
+        raise errors.InvalidConfig(f"a job row needs {missing[0]}", code="missing_field")
+    unknown = sorted(set(row) - {*_REQUIRED, *_OPTIONAL, *_DERIVED})
+    if unknown:
+        raise errors.InvalidConfig(f"a job row cannot set {unknown[0]!r}", code="unknown_field")
+    status = row.get("status", Status.PENDING.value)
+    if status not in {member.value for member in Status}:
+        raise errors.InvalidConfig(f"status must be one of {', '.join(Status)}, got {status!r}")
+    if status == Status.PROCESSING:
+        raise errors.InvalidConfig(f"{row['config_name']}: only a lease makes a job processing")
+
+
+def _content_sha256(columns: Mapping[str, Any]) -> str:
+    """Stand in for the hash of a file's bytes where a row comes without a file."""
+    names = ("job_type", "workflow_id", "priority", "retry_limit", "config", "metadata")
+    text = json.dumps([columns[name] for name in names], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,197 @@
+-- name: promote_due
+-- Backoffs that are over join the jobs that can run.
+UPDATE jobs INDEXED BY jobs_backoff_idx
+SET    not_before = NULL
+WHERE  status = 'pending' AND not_before <= :now;
+
+-- name: clamp_backoffs
+-- A clock that was set back must not make a job wait for a day.
+UPDATE jobs INDEXED BY jobs_backoff_idx
+SET    not_before = :latest
+WHERE  status = 'pending' AND not_before > :latest;
+
+-- name: lease_next_job
+-- T3: claim the most urgent job that can run.
+UPDATE jobs
+SET    status = 'processing', phase = 'leased', worker_id = :worker_id, lease_token = :lease_token,
+       lease_expires_at = :lease_expires_at, run_count = run_count + 1, start_time = NULL,
+       error_type = NULL, error_trace = NULL, updated_at = :now
+WHERE  id = (SELECT id FROM jobs INDEXED BY jobs_ready_idx
+             WHERE  status = 'pending' AND not_before IS NULL AND cancel_requested = 0
+             ORDER  BY priority, position, id LIMIT 1)
+AND    NOT EXISTS (SELECT 1 FROM queue_state WHERE user_paused = 1 OR auto_reason IS NOT NULL)
+RETURNING *;
+
+-- name: most_urgent
+-- What lease_next_job would claim: the first of those that are ready and those whose backoff is over.
+SELECT *
+FROM   jobs
+WHERE  id = (
+    SELECT id FROM (
+        SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY jobs_ready_idx
+                       WHERE  status = 'pending' AND not_before IS NULL AND cancel_requested = 0
+                       ORDER  BY priority, position, id LIMIT 1)
+        UNION ALL
+        SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY jobs_backoff_idx
+                       WHERE  status = 'pending' AND not_before <= :now AND cancel_requested = 0
+                       ORDER  BY priority, position, id LIMIT 1)
+    )
+    ORDER BY priority, position, id LIMIT 1)
+AND    NOT EXISTS (SELECT 1 FROM queue_state WHERE user_paused = 1 OR auto_reason IS NOT NULL);
+
+-- name: open_attempt
+INSERT INTO attempts (job_id, number, lease_token, worker_id, started_at)
+VALUES (:job_id, 1 + coalesce((SELECT max(number) FROM attempts WHERE job_id = :job_id), 0),
+        :lease_token, :worker_id, :now);
+
+-- name: end_attempt
+UPDATE attempts
+SET    ended_at = :now, outcome = :outcome, error_type = :error_type, error = :error
+WHERE  lease_token = :lease_token AND ended_at IS NULL;
+
+-- name: record_node
+-- Which node runs now: a crash names it.
+UPDATE attempts
+SET    node = :node
+WHERE  lease_token = :lease_token AND ended_at IS NULL;
+
+-- name: attempt_of_token
+SELECT started_at, node
+FROM   attempts
+WHERE  lease_token = :lease_token;
+
+-- name: list_attempts
+SELECT *
+FROM   attempts
+WHERE  job_id = :job_id
+ORDER  BY number;
+
+-- name: record_submission
+-- T4: the prompt id is written down before ComfyUI is given the prompt.
+UPDATE jobs
+SET    phase = 'submitted', prompt_id = :prompt_id, updated_at = :now
+WHERE  id = :id AND lease_token = :lease_token AND status = 'processing' AND phase = 'leased';
+
+-- name: record_start
+-- T5: said twice it is still true.
+UPDATE jobs
+SET    phase = 'executing', start_time = :start_time, updated_at = :now
+WHERE  id = :id AND lease_token = :lease_token AND status = 'processing'
+AND    phase IN ('submitted', 'executing');
+
+-- name: record_publishing
+-- T6: in one transaction with the intents.
+UPDATE jobs
+SET    phase = 'publishing', updated_at = :now
+WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
+
+-- name: clear_intents
+DELETE FROM intents
+WHERE  job_id = :job_id AND lease_token = :lease_token;
+
+-- name: add_intent
+INSERT INTO intents (job_id, lease_token, number, staged_path, final_path, bytes, sha256)
+VALUES (:job_id, :lease_token, :number, :staged_path, :final_path, :bytes, :sha256);
+
+-- name: list_intents
+SELECT lease_token, number, staged_path, final_path, bytes, sha256
+FROM   intents
+WHERE  job_id = :job_id
+ORDER  BY rowid;
+
+-- name: latest_intents
+SELECT number, staged_path, final_path, bytes, sha256
+FROM   intents
+WHERE  job_id = :job_id
+AND    lease_token = (SELECT lease_token FROM intents WHERE job_id = :job_id ORDER BY rowid DESC LIMIT 1)
+ORDER  BY number;
+
+-- name: live_tokens
+SELECT lease_token
+FROM   jobs
+WHERE  status = 'processing';
+
+-- name: done_tokens
+SELECT lease_token
+FROM   attempts
+WHERE  outcome = 'done';
+
+-- name: holds_lease
+SELECT 1
+FROM   jobs
+WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
+
+-- name: leased_job
+SELECT *
+FROM   jobs
+WHERE  id = :id AND status = 'processing';
+
+-- name: leave_processing
+-- T7 to T10: whatever the attempt came to, only its owner says so, and nothing of the lease stays.
+UPDATE jobs
+SET    status = :status, phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
+       prompt_id = NULL,
+       position = CASE WHEN :to_the_end THEN (SELECT max(position) FROM jobs AS others
+                                              WHERE others.priority = jobs.priority) + :step
+                  ELSE position END,
+       run_count = :run_count, retries_attempted = :retries_attempted, crash_count = :crash_count,
+       evict_count = :evict_count, not_before = :not_before,
+       cancel_requested = CASE WHEN :status = 'pending' THEN 0 ELSE cancel_requested END,
+       start_time = :start_time, end_time = :end_time, duration = :duration, error_type = :error_type,
+       error_trace = :error_trace, warnings = :warnings, metadata = :metadata, updated_at = :now
+WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
+
+-- name: renew_leases
+-- Processing rows are few: any index that begins with status finds them.
+UPDATE jobs
+SET    lease_expires_at = :lease_expires_at
+WHERE  status = 'processing' AND worker_id = :worker_id;
+
+-- name: steal_job
+-- T12: names the token of the owner that is dead or silent.
+UPDATE jobs
+SET    worker_id = :worker_id, lease_token = :lease_token, lease_expires_at = :lease_expires_at,
+       updated_at = :now
+WHERE  id = :id AND status = 'processing' AND lease_token = :old_token
+RETURNING *;
+
+-- name: steal_attempt
+-- The run goes on under a new token; the intents keep the old one.
+UPDATE attempts
+SET    lease_token = :lease_token, worker_id = :worker_id
+WHERE  lease_token = :old_token;
+
+-- name: expired_jobs
+-- A worker that is registered has a lock and a heart, which tell more than a clock that can be set.
+SELECT *
+FROM   jobs
+WHERE  status = 'processing' AND lease_expires_at < :now
+AND    worker_id NOT IN (SELECT worker_id FROM workers)
+ORDER  BY id;
+
+-- name: jobs_of_worker
+SELECT *
+FROM   jobs
+WHERE  status = 'processing' AND worker_id = :worker_id
+ORDER  BY id;
+
+-- name: register_worker
+INSERT INTO workers (worker_id, host, lock_path, output_root, started_at)
+VALUES (:worker_id, :host, :lock_path, :output_root, :now)
+ON CONFLICT (worker_id) DO UPDATE
+SET    host = excluded.host, lock_path = excluded.lock_path, output_root = excluded.output_root,
+       started_at = excluded.started_at, heartbeat = 0;
+
+-- name: beat_heart
+UPDATE workers
+SET    heartbeat = heartbeat + 1
+WHERE  worker_id = :worker_id;
+
+-- name: list_workers
+SELECT worker_id, host, lock_path, output_root, started_at, heartbeat
+FROM   workers
+ORDER  BY started_at, worker_id;
+
+-- name: forget_worker
+DELETE FROM workers
+WHERE  worker_id = :worker_id;

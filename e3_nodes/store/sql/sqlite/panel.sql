@@ -1,0 +1,22 @@
+-- name: job_summaries
+-- What a list shows of the bulky columns.
+SELECT id, json_extract(config, '$.inputs') AS inputs,
+       substr(error_trace, 1, min(instr(error_trace || char(10), char(10)) - 1, 300)) AS error_summary
+FROM   jobs
+WHERE  id IN (SELECT value FROM json_each(:ids));
+
+-- name: changed_since
+-- Served by jobs_updated_idx.
+SELECT config_name, status, phase, updated_at
+FROM   jobs INDEXED BY jobs_updated_idx
+WHERE  updated_at >= :since
+ORDER  BY updated_at DESC
+LIMIT  :limit;
+
+-- name: open_by_workflow
+-- From the kept counts.
+SELECT workflow_id, sum(n) AS n
+FROM   job_counts
+WHERE  status IN ('pending', 'processing')
+GROUP  BY workflow_id
+HAVING sum(n) > 0;

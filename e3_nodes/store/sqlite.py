@@ -1,0 +1,313 @@
+"""SQLite: how to connect, begin and migrate. Nothing else ever opens the database files.
+
+One writer connection a process stands behind a lock and begins with BEGIN IMMEDIATE; readers come from
+a pool, so that in WAL mode no read waits for a write. ``:memory:`` has one connection for everything.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .. import errors, failpoints
+from .queries import migration_files
+
+APPLICATION_ID = 0x45334A42  # "E3JB"
+MINIMUM_VERSION = (3, 35, 0)  # RETURNING
+BUSY_SECONDS = 10.0
+MEMORY = ":memory:"
+
+_WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")
+_ROLLBACK = ("journal_mode = DELETE", "synchronous = EXTRA")
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "cache_size = -16384",
+    "journal_size_limit = 67108864",
+)
+
+
+class SqliteDatabase:
+    """The connections to one database file.
+
+    Args:
+        path: The file, or ``:memory:``.
+
+    Raises:
+        StoreUnavailable: The file cannot be used; it is left as it was.
+
+    Attributes:
+        path: The file.
+        notice: What a person should know about the way the file is used, or None.
+    """
+
+    def __init__(self, path: str) -> None:
+        check_sqlite_version(sqlite3.sqlite_version_info)
+        self.path = path
+        self._lock = threading.RLock()
+        self._idle: list[sqlite3.Connection] = []
+        self._idle_lock = threading.Lock()
+        self._watcher_lock = self._lock if path == MEMORY else threading.Lock()
+        self._is_closed = False
+        self._commits = 0
+        self._writer = _connect(path)
+        try:
+            with _translated(path):
+                self.notice = _prepare(self._writer, path)
+                self._watcher = self._writer if path == MEMORY else _reader(path)
+        except BaseException:
+            self._writer.close()
+            raise
+        self._file_id = self._identify()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Begin at once, commit at the end, roll back on any exception; one at a time in a process.
+
+        Raises:
+            StoreUnavailable: Locked by another process, disk full, damaged or closed.
+            InvalidConfig: A value that a rule of the schema refuses.
+        """
+        with self._lock, _translated(self.path):
+            before = self._writer.total_changes
+            with _begun(self._writer):
+                yield self._writer
+            self._commits += self._writer.total_changes != before
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that only reads, and never waits for a writer.
+
+        Raises:
+            StoreUnavailable: Damaged or closed.
+        """
+        if self.path == MEMORY:
+            with self._lock, _translated(self.path):
+                yield self._writer
+            return
+        with _translated(self.path):
+            con = self._borrow()
+            try:
+                yield con
+            finally:
+                self._give_back(con)
+
+    def change_counter(self) -> int:
+        """Return a number that grows with every commit that changed something, of any process."""
+        with self._watcher_lock, _translated(self.path):
+            return self._watcher.execute("PRAGMA data_version").fetchone()[0] + self._commits
+
+    def check_same_file(self) -> None:
+        """Raise StoreUnavailable if the file was removed or replaced under the open connections."""
+        if self._identify() != self._file_id:
+            raise errors.StoreUnavailable(
+                f"the database {self.path} was removed or replaced while open; restart to use the new one",
+                code="db_replaced",
+            )
+
+    def quick_check(self) -> list[str]:
+        """Return what ``PRAGMA quick_check`` finds wrong; nothing for a sound file."""
+        with self.reading() as con:
+            # Rules of the schema are no damage, and checking them takes three quarters of the time.
+            con.execute("PRAGMA ignore_check_constraints = ON")
+            found = [row[0] for row in con.execute("PRAGMA quick_check")]
+            con.execute("PRAGMA ignore_check_constraints = OFF")
+        return [] if found == ["ok"] else found
+
+    def close(self) -> None:
+        """Close every connection; further use raises StoreUnavailable."""
+        with self._lock, self._idle_lock:
+            self._is_closed = True
+            for con in {self._writer, self._watcher, *self._idle}:
+                con.close()
+            self._idle.clear()
+
+    def _borrow(self) -> sqlite3.Connection:
+        with self._idle_lock:
+            if self._is_closed:
+                raise sqlite3.ProgrammingError("it is closed")
+            if self._idle:
+                return self._idle.pop()
+        return _reader(self.path)
+
+    def _give_back(self, con: sqlite3.Connection) -> None:
+        with self._idle_lock:
+            if not self._is_closed:
+                self._idle.append(con)
+                return
+        con.close()
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path) if self.path != MEMORY else None  # noqa: PTH116 - a stat, never an open
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found else None
+
+
+def check_sqlite_version(version: tuple[int, ...]) -> None:
+    """Raise StoreUnavailable for an SQLite that is too old.
+
+    Examples:
+        >>> check_sqlite_version((3, 40, 1))
+    """
+    if version < MINIMUM_VERSION:
+        found, needed = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_VERSION))
+        raise errors.StoreUnavailable(f"this Python brings SQLite {found}; E3 needs {needed} or newer")
+
+
+def apply_migrations(con: sqlite3.Connection, files: Iterable[Path]) -> None:
+    """Apply the migrations that the database does not have yet, each whole or not at all."""
+    for path in files:
+        number = int(path.name[:4])
+        if _schema_version(con) >= number:
+            continue
+        with _begun(con):
+            if _schema_version(con) < number:  # another process may have been faster
+                for statement in split_statements(path.read_text(encoding="utf-8")):
+                    con.execute(statement)
+                con.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                con.execute(f"PRAGMA user_version = {number}")
+                failpoints.reach("migrate.n")
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """Split a script where statements end, so that it can run inside one transaction.
+
+    Examples:
+        >>> [s.strip() for s in split_statements("CREATE TABLE a (b);\\nCREATE TABLE c (d);\\n")]
+        ['CREATE TABLE a (b);', 'CREATE TABLE c (d);']
+    """
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _prepare(con: sqlite3.Connection, path: str) -> str | None:
+    """Refuse a foreign or newer file before the first write, then choose the journal and migrate."""
+    files = migration_files("sqlite")
+    _refuse_foreign(con, path)
+    _refuse_newer(con, path, known=int(files[-1].name[:4]))
+    notice = _choose_journal(con, path)
+    apply_migrations(con, files)
+    return notice
+
+
+def _refuse_foreign(con: sqlite3.Connection, path: str) -> None:
+    # In this order: another process may be making the schema right now.
+    is_empty = con.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    found = con.execute("PRAGMA application_id").fetchone()[0]
+    if found != APPLICATION_ID and not (found == 0 and is_empty):
+        raise errors.StoreUnavailable(
+            f"{path} is the SQLite database of another program (application id {found:#x}, E3's is "
+            f"{APPLICATION_ID:#x}); name another file in paths.database",
+            code="db_foreign",
+        )
+
+
+def _refuse_newer(con: sqlite3.Connection, path: str, *, known: int) -> None:
+    found = _schema_version(con)
+    if found > known:
+        raise errors.StoreUnavailable(
+            f"{path} has schema version {found}, and this E3 knows versions up to {known}; update E3, or "
+            "name another file in paths.database",
+            code="db_newer",
+        )
+
+
+def _schema_version(con: sqlite3.Connection) -> int:
+    return con.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _choose_journal(con: sqlite3.Connection, path: str) -> str | None:
+    """Use a write-ahead log, and a rollback journal on a filesystem that cannot carry one."""
+    if path == MEMORY:
+        return None
+    if _set_pragmas(con, _WRITE_AHEAD) == "wal":
+        return None
+    _set_pragmas(con, _ROLLBACK)
+    return (
+        f"the filesystem of {path} cannot carry a write-ahead log: reads and writes wait for each other there"
+    )
+
+
+def _set_pragmas(con: sqlite3.Connection, journal: tuple[str, str]) -> str:
+    mode = _patiently(con, f"PRAGMA {journal[0]}")
+    con.execute(f"PRAGMA {journal[1]}")
+    return mode
+
+
+def _patiently(con: sqlite3.Connection, statement: str) -> str:
+    """Run a change of the journal; SQLite does not wait for others by itself here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return con.execute(statement).fetchone()[0]
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    folder = Path(path).parent
+    if path != MEMORY and not folder.is_dir():
+        raise errors.StoreUnavailable(f"cannot open the database {path}: there is no folder {folder}")
+    with _translated(path):
+        con = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        con.row_factory = sqlite3.Row
+        for pragma in _PRAGMAS:
+            con.execute(f"PRAGMA {pragma}")
+    return con
+
+
+def _reader(path: str) -> sqlite3.Connection:
+    con = _connect(path)
+    con.execute("PRAGMA query_only = ON")
+    return con
+
+
+@contextmanager
+def _begun(con: sqlite3.Connection) -> Iterator[None]:
+    con.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        if con.in_transaction:  # a full disk rolls back by itself
+            con.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Say in E3's words what SQLite says of a file."""
+    try:
+        yield
+    except sqlite3.IntegrityError as exc:
+        raise errors.InvalidConfig(f"the job table refuses this: {exc}") from exc
+    except sqlite3.Error as exc:
+        code, said = _fault(exc)
+        raise errors.StoreUnavailable(f"the database {path} {said}: {exc}", code=code) from exc
+
+
+def _fault(exc: sqlite3.Error) -> tuple[str, str]:
+    text = str(exc)
+    for needle, code, said in (
+        ("locked", "db_locked", f"stayed locked by another program for {BUSY_SECONDS:.0f} s"),
+        ("full", "disk_full", "has no room on its disk"),
+        ("not a database", "db_damaged", "is no SQLite database"),
+        ("malformed", "db_damaged", "is damaged"),
+        ("readonly", "db_readonly", "cannot be written"),
+    ):
+        if needle in text:
+            return code, said
+    return "store_unavailable", "cannot be used now"

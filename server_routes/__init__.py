@@ -1,0 +1,1 @@
+"""The HTTP edge: thin async handlers on ComfyUI's own server."""

@@ -1,0 +1,180 @@
+"""Handlers of jobs: lists, one job, and what may be wished of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from ..e3_nodes import authoring, job_views, queue_manager, removal, validation
+from ..e3_nodes.errors import InvalidConfig
+from ..e3_nodes.store.protocol import JobFilter
+from . import responses
+from .call import Call
+
+MOST_BULK_NAMES = 2_000
+
+_FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
+
+
+async def list_jobs(call: Call) -> dict[str, Any]:
+    """Answer a page of light rows, the cursor of the next, and totals."""
+    where = _filter(call.query)
+    limit, cursor = call.query.get("limit", 100), call.query.get("cursor")
+    return await call.run(job_views.list_jobs, call.db, where, limit=limit, cursor=cursor)
+
+
+async def submit_job(call: Call) -> dict[str, Any]:
+    """Take a new job in, at once, and answer its row."""
+    runtime = call.runtime
+
+    def submit() -> dict[str, Any]:
+        job = authoring.submit_new(
+            call.body, call.query.get("name"), runtime.cfg, runtime.workflows, runtime.db
+        )
+        return job_views.job_row(runtime.db, job["config_name"])
+
+    return await call.run(submit)
+
+
+async def job_details(call: Call) -> dict[str, Any]:
+    """Answer everything about a job."""
+    return await call.run(job_views.job_page, call.db, call.config_name, call.cfg)
+
+
+async def change_job(call: Call) -> dict[str, Any]:
+    """Change a job's place: by priority, or right before another job."""
+    if len(call.body) != 1:
+        raise InvalidConfig('a change is either {"priority": 1-999} or {"before": config_name or null}')
+    return await (set_priority(call) if "priority" in call.body else move_job(call))
+
+
+async def set_priority(call: Call) -> dict[str, Any]:
+    """Set a job's priority; it goes to the end of it."""
+    return await _row_after(call, queue_manager.set_priority, call.body["priority"])
+
+
+async def move_job(call: Call) -> dict[str, Any]:
+    """Put a job right before another one, or at the end of its priority."""
+    before = call.body["before"]
+    target = None if before is None else validation.canonical_config_name(before)
+    return await _row_after(call, queue_manager.move_job, target)
+
+
+async def retry_job(call: Call) -> dict[str, Any]:
+    """Send a failed or cancelled job back to the queue."""
+    return await _row_after(call, queue_manager.retry_job)
+
+
+async def god_mode(call: Call) -> dict[str, Any]:
+    """Make a job the next one."""
+    return await _row_after(call, queue_manager.god_mode)
+
+
+async def cancel_job(call: Call) -> dict[str, Any]:
+    """Cancel a job; ``changed`` is false for one that was cancelled already."""
+    db, name = call.db, call.config_name
+
+    def cancel() -> dict[str, Any]:
+        before = queue_manager.find_job(db, name)
+        queue_manager.cancel_job(db, name)
+        row = job_views.job_row(db, name)
+        told = (before["status"], bool(before["cancel_requested"]))
+        return {**row, "changed": told != (row["status"], row["cancel_requested"])}
+
+    return await call.run(cancel)
+
+
+async def repin_job(call: Call) -> dict[str, Any]:
+    """Pin a job to its workflow as it is now."""
+    return await _row_after(call, queue_manager.repin_job, call.runtime.workflows)
+
+
+async def copy_job(call: Call) -> dict[str, Any]:
+    """Make a new job from this one, with some inputs changed."""
+    runtime, name, inputs = call.runtime, call.config_name, call.body.get("inputs", {})
+
+    def copy() -> dict[str, Any]:
+        job = authoring.copy_job(runtime.db, name, inputs, runtime.cfg, runtime.workflows)
+        return job_views.job_row(runtime.db, job["config_name"])
+
+    return await call.run(copy)
+
+
+async def remove_job(call: Call) -> dict[str, Any]:
+    """Take a job out of the queue, with its file; answer its row as it was."""
+    db, cfg, name = call.db, call.cfg, call.config_name
+
+    def remove() -> dict[str, Any]:
+        row = job_views.job_row(db, name)
+        removal.remove_job(db, name, cfg)
+        return row
+
+    return await call.run(remove)
+
+
+async def restore_job(call: Call) -> dict[str, Any]:
+    """Bring a removed job back, with its file."""
+    return await _row_after(call, removal.restore_job, call.cfg)
+
+
+async def bulk(call: Call) -> dict[str, Any]:
+    """Do one action to many jobs, by name or by filter; each gets its answer."""
+    body = call.body
+    if ("names" in body) == ("filter" in body):
+        raise InvalidConfig("a bulk action wants either names or filter")
+    if len(body.get("names", ())) > MOST_BULK_NAMES:
+        raise InvalidConfig(
+            f"names may be {MOST_BULK_NAMES:,} at most, got {len(body['names']):,}; use a filter"
+        )
+    answers = await call.run(_bulk, call, body["action"], body.get("names"), body.get("filter"))
+    results = [
+        {key: answer[key] for key in ("config_name", "ok", "error") if key in answer} for answer in answers
+    ]
+    return {"results": results, "changed": sum(answer["ok"] for answer in results)}
+
+
+async def output(call: Call) -> web.StreamResponse:
+    """Serve a result, or a small picture of it."""
+    from ..e3_nodes import thumbnails
+
+    size = call.query.get("thumbnail")
+    number = call.request.match_info["n"]
+    path = await call.run(_output_path, call, int(number) if number.isascii() and number.isdigit() else -1)
+    media_type = job_views.media_type_of(path)
+    if size is not None:
+        folder = thumbnails.folder_of(call.cfg)
+        path = await call.run(thumbnails.thumbnail, path, size, folder)
+        media_type = thumbnails.MEDIA_TYPE
+    return responses.file(path, media_type)
+
+
+def _filter(given: Any) -> JobFilter:
+    return JobFilter(**{key: given[key] for key in _FILTER_KEYS if key in given})
+
+
+async def _row_after(call: Call, verb: Any, *args: Any) -> dict[str, Any]:
+    """Let the engine do it, and answer the job's row after it."""
+    db, name = call.db, call.config_name
+
+    def act() -> dict[str, Any]:
+        verb(db, name, *args)
+        return job_views.job_row(db, name)
+
+    return await call.run(act)
+
+
+def _bulk(call: Call, action: str, names: list[str] | None, where: Any) -> list[Any]:
+    filtered = None if where is None else _filter(where)
+    known = None if names is None else [validation.canonical_config_name(name) for name in names]
+    if action == "delete":
+        return removal.remove_jobs(call.db, call.cfg, names=known, where=filtered)
+    return call.db.bulk(action, names=known, where=filtered, priority=call.body.get("priority"))  # type: ignore[arg-type]
+
+
+def _output_path(call: Call, number: int) -> Any:
+    job = queue_manager.find_job(call.db, call.config_name)
+    paths = job_views.output_paths(job, call.cfg)
+    if not 0 <= number < len(paths) or not paths[number].is_file():
+        raise responses.Refusal(404, "output_unknown", f"{job['config_name']} has no result of that number")
+    return paths[number]

@@ -1,0 +1,102 @@
+"""E3 inside ComfyUI: attach the routes while plugins load, start the engine when the server starts.
+
+Whatever goes wrong here leaves ComfyUI working, and is told by the log, by ``/e3/health`` and by the panel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from typing import Any
+
+from ..e3_nodes import config_loader, nodes, runtime
+from ..e3_nodes.backends.prompt_queue import PromptQueueBackend
+from ..e3_nodes.errors import E3Error, InvalidSettings, StoreUnavailable
+from ..e3_nodes.host import ComfyHost
+from ..e3_nodes.logger import get_logger
+from . import routes
+
+log = get_logger("plugin")
+
+_MARKER = "_e3_attached"
+
+
+def attach() -> Plugin | None:
+    """Attach E3 to the ComfyUI of this process; None when there is none, or another copy was first."""
+    host = ComfyHost.running()
+    if host is None:
+        return None
+    if not host.claim(_MARKER):
+        log.error("E3 is installed twice; this copy stays inert. Remove one of the two folders in custom_nodes")
+        return None
+    plugin = Plugin(host)
+    host.on_startup(plugin.start_in_background)
+    host.on_prompt(nodes.name_files)
+    atexit.register(plugin.stop)
+    routes.add_routes(host.routes, plugin)
+    return plugin
+
+
+class Plugin:
+    """The engine as the routes see it: starting, at work, or broken with a reason.
+
+    Args:
+        host: The ComfyUI around us.
+    """
+
+    def __init__(self, host: ComfyHost) -> None:
+        self.home = str(config_loader.find_home())
+        self.version = config_loader.plugin_version()
+        self._host = host
+        self._runtime: runtime.Runtime | None = None
+        self._problem: E3Error = StoreUnavailable("E3 is starting; try again in a moment", code="starting")
+
+    @property
+    def runtime(self) -> runtime.Runtime:
+        """The engine at work.
+
+        Raises:
+            E3Error: E3 is starting, or could not start; the message says why and what would be right.
+        """
+        if self._runtime is None:
+            raise self._problem
+        return self._runtime
+
+    async def start_in_background(self) -> None:
+        """Start the engine in a thread, so that ComfyUI's own start does not wait for it."""
+        asyncio.get_running_loop()
+        threading.Thread(target=self._start, name="e3-start", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop politely at exit; after a kill, the next start recovers."""
+        if self._runtime is not None:
+            self._runtime.stop(timeout_seconds=1.0)
+
+    def problems(self) -> list[dict[str, Any]]:
+        """List what is wrong now, each with the way out."""
+        if self._runtime is None:
+            return [{"code": self._problem.code, "message": str(self._problem), "fix": _fix_of(self._problem)}]
+        return self._runtime.problems()
+
+    def _start(self) -> None:
+        try:
+            cfg = config_loader.load_home()
+            cfg["input_folder"] = str(self._host.input_folder())
+            runtime.check_home_is_private(cfg, self._host.public_folders())
+            engine = runtime.Runtime(cfg, PromptQueueBackend(self._host), announce=self._host.send)
+            engine.start()
+            self._runtime = engine
+        except E3Error as exc:
+            self._problem = exc
+            log.error("E3 does not run: %s", exc, extra={"action": "start_refused"})
+        except Exception as exc:
+            self._problem = StoreUnavailable(f"E3 could not start: {exc}", code="start_failed")
+            log.exception("E3 could not start; ComfyUI works without it")
+
+
+def _fix_of(problem: E3Error) -> str:
+    if problem.code == "starting":
+        return "wait a moment"
+    where = "global_config.yaml" if isinstance(problem, InvalidSettings) else "what the message names"
+    return f"mend {where}, then restart ComfyUI"

@@ -1,0 +1,3 @@
+"""A node pack that cannot be imported."""
+
+raise RuntimeError("this pack is broken")

@@ -1,0 +1,57 @@
+"""How long a sighting is good for, and how long a ComfyUI may be away."""
+
+from __future__ import annotations
+
+import pytest
+from comfyui_e3.e3_nodes.backends import sightings
+from comfyui_e3.e3_nodes.backends.base import Sighting
+from comfyui_e3.e3_nodes.errors import HostUnavailable
+
+
+def test_backends_sightings_wait_for_a_host_that_is_away_but_not_for_ever() -> None:
+    now = [0.0]
+    known = sightings.Sightings(lambda: now[0])
+    away = HostUnavailable("away")
+    known.keep("id", Sighting("running"), 1)
+
+    early = known.missed("id", 1, away)
+    now[0] = sightings.OUTAGE_SECONDS
+    late = known.missed("id", 1, away)
+    now[0] += 1
+
+    assert (early.place, late.place) == ("running", "running")
+    with pytest.raises(HostUnavailable, match="away"):
+        known.missed("id", 1, away)
+
+
+def test_backends_sightings_an_outage_that_ends_is_forgotten() -> None:
+    now = [0.0]
+    known = sightings.Sightings(lambda: now[0])
+    known.keep("id", Sighting("running"), 1)
+    known.missed("id", 1, HostUnavailable("away"))
+
+    known.keep("id", Sighting("running"), 2)
+    now[0] = sightings.OUTAGE_SECONDS + 1
+
+    assert known.missed("id", 2, HostUnavailable("away again")).place == "running"
+
+
+def test_backends_sightings_a_host_that_never_showed_the_prompt_is_not_waited_for() -> None:
+    with pytest.raises(HostUnavailable, match="away"):
+        sightings.Sightings().missed("id", 1, HostUnavailable("away"))
+
+
+@pytest.mark.parametrize(
+    ("version", "age", "expected"),
+    [(1, 1.9, True), (1, 2.0, False), (2, 0.0, False)],
+    ids=["good", "old", "changed"],
+)
+def test_backends_sightings_fresh_while_young_and_nothing_changed(
+    version: int, age: float, expected: bool
+) -> None:
+    now = [0.0]
+    known = sightings.Sightings(lambda: now[0])
+    known.keep("id", Sighting("running"), 1)
+    now[0] = age
+
+    assert (known.fresh("id", version, 2.0) is not None) is expected

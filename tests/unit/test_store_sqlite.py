@@ -1,0 +1,265 @@
+"""Opening a database file: what is made, what is refused untouched, and what a fault is called."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from comfyui_e3.e3_nodes import errors
+from comfyui_e3.e3_nodes.store import init_db, sqlite
+from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
+from comfyui_e3.tests.stores import make_row
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "e3.sqlite3"
+
+
+def pragma(path: Path, name: str) -> object:
+    con = sqlite3.connect(path)
+    try:
+        return con.execute(f"PRAGMA {name}").fetchone()[0]
+    finally:
+        con.close()
+
+
+def run_sql(path: Path, *statements: str) -> None:
+    con = sqlite3.connect(path, isolation_level=None)
+    for statement in statements:
+        con.execute(statement)
+    con.close()
+
+
+def test_store_sqlite_init_db_marks_the_file_as_its_own(path: Path) -> None:
+    init_db(path).close()
+
+    assert pragma(path, "application_id") == sqlite.APPLICATION_ID
+    assert pragma(path, "user_version") == 1
+    assert pragma(path, "journal_mode") == "wal"
+
+
+def test_store_sqlite_connections_are_durable_and_strict(path: Path) -> None:
+    database = SqliteDatabase(str(path))
+    with database.transaction() as con:
+        values = {
+            name: con.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("synchronous", "foreign_keys", "trusted_schema", "busy_timeout")
+        }
+    database.close()
+
+    assert values == {"synchronous": 2, "foreign_keys": 1, "trusted_schema": 0, "busy_timeout": 10_000}
+
+
+def newer_schema(path: Path) -> None:
+    init_db(path).close()
+    run_sql(path, "PRAGMA user_version = 99")
+
+
+def foreign_database(path: Path) -> None:
+    run_sql(path, "PRAGMA application_id = 7", "CREATE TABLE notes (text)")
+
+
+def unmarked_database(path: Path) -> None:
+    run_sql(path, "CREATE TABLE notes (text)")
+
+
+def text_file(path: Path) -> None:
+    path.write_text("these are my notes, not a database\n" * 100)
+
+
+def zeroed_header(path: Path) -> None:
+    init_db(path).close()
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "code"),
+    [
+        (newer_schema, "schema version 99, and this E3 knows versions up to 1", "db_newer"),
+        (foreign_database, "another program", "db_foreign"),
+        (unmarked_database, "another program", "db_foreign"),
+        (text_file, "is no SQLite database", "db_damaged"),
+        (zeroed_header, "is no SQLite database", "db_damaged"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_store_sqlite_init_db_refuses_a_strange_file_and_leaves_it_as_it_was(
+    path: Path, make: Callable[[Path], None], message: str, code: str
+) -> None:
+    make(path)
+    before = path.read_bytes()
+
+    with pytest.raises(errors.StoreUnavailable, match=message) as refusal:
+        init_db(path)
+
+    assert refusal.value.code == code
+    assert path.read_bytes() == before
+    assert sorted(found.name for found in path.parent.iterdir()) == [path.name]
+
+
+def test_store_sqlite_init_db_names_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(errors.StoreUnavailable, match="there is no folder"):
+        init_db(tmp_path / "missing" / "e3.sqlite3")
+
+
+def test_store_sqlite_init_db_takes_an_empty_file(path: Path) -> None:
+    path.touch()
+
+    with init_db(path) as db:
+        assert db.count_by_status()["pending"] == 0
+
+
+def test_store_sqlite_check_sqlite_version_names_the_version() -> None:
+    with pytest.raises(errors.StoreUnavailable, match=r"brings SQLite 3.34.1; E3 needs 3.35.0"):
+        sqlite.check_sqlite_version((3, 34, 1))
+
+
+def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_one.sql").write_text("CREATE TABLE one (a);\n")
+    (folder / "0002_two.sql").write_text("CREATE TABLE two (a);\nINSERT INTO one VALUES (1);\nBROKEN;\n")
+    con = sqlite3.connect(path, isolation_level=None)
+
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite.apply_migrations(con, sorted(folder.iterdir()))
+
+    tables = con.execute("SELECT name FROM sqlite_master").fetchall()
+    assert (tables, con.execute("SELECT count(*) FROM one").fetchone()) == ([("one",)], (0,))
+    (folder / "0002_two.sql").write_text("CREATE TABLE two (a);\n")
+    sqlite.apply_migrations(con, sorted(folder.iterdir()))
+    assert con.execute("PRAGMA user_version").fetchone() == (2,)
+    con.close()
+
+
+def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:
+    trigger = "CREATE TRIGGER t AFTER INSERT ON a\nBEGIN\n    DELETE FROM b;\n    DELETE FROM c;\nEND;\n"
+
+    assert list(sqlite.split_statements(f"CREATE TABLE a (x);\n{trigger}")) == [
+        "CREATE TABLE a (x);\n",
+        trigger,
+    ]
+
+
+def test_store_sqlite_init_db_many_at_once_on_a_new_file(path: Path) -> None:
+    faults: list[Exception] = []
+    gate = threading.Barrier(4)
+
+    def open_it() -> None:
+        gate.wait()
+        try:
+            init_db(path).close()
+        except Exception as exc:
+            faults.append(exc)
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+
+
+def test_store_sqlite_a_failed_transaction_leaves_nothing(path: Path) -> None:
+    with init_db(path) as db:
+        with pytest.raises(errors.InvalidConfig):
+            db.ingest_jobs([make_row(1), make_row(2, priority=0)])
+        assert db.count_by_status()["pending"] == 0
+
+        db.upsert_job(make_row(1))
+        assert db.count_by_status()["pending"] == 1
+
+
+def test_store_sqlite_a_read_never_waits_for_a_write(path: Path) -> None:
+    database = SqliteDatabase(str(path))
+    with database.transaction() as writer:
+        writer.execute("UPDATE queue_state SET user_paused = 1")
+        with database.reading() as reader:
+            seen = reader.execute("SELECT user_paused FROM queue_state").fetchone()[0]
+    database.close()
+
+    assert seen == 0
+
+
+def test_store_sqlite_a_reader_cannot_write(path: Path) -> None:
+    database = SqliteDatabase(str(path))
+
+    with pytest.raises(errors.StoreUnavailable, match="cannot be written"), database.reading() as con:
+        con.execute("UPDATE queue_state SET user_paused = 1")
+    database.close()
+
+
+def test_store_sqlite_a_lock_held_elsewhere_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    with init_db(path) as db:
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(errors.StoreUnavailable, match="stayed locked") as fault:
+            db.upsert_job(make_row())
+        holder.close()
+
+        assert fault.value.code == "db_locked"
+        assert db.upsert_job(make_row()) == 1
+
+
+def test_store_sqlite_a_full_disk_is_named_and_loses_nothing(path: Path) -> None:
+    with init_db(path) as db:
+        db.upsert_job(make_row(1))
+        with db._db.transaction() as con:
+            pages = con.execute("PRAGMA page_count").fetchone()[0]
+            con.execute(f"PRAGMA max_page_count = {pages}")
+
+        with pytest.raises(errors.StoreUnavailable) as fault:
+            db.upsert_job(make_row(2, source_yaml="x" * 200_000))
+
+        assert fault.value.code == "disk_full"
+        assert (db.count_by_status()["pending"], db.quick_check()) == (1, [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not let go of an open file")
+def test_store_sqlite_a_file_that_is_gone_is_noticed_by_the_heartbeat(path: Path) -> None:
+    with init_db(path) as db:
+        db.renew_leases("worker", 60)
+        path.unlink()
+
+        with pytest.raises(errors.StoreUnavailable, match="removed or replaced") as fault:
+            db.renew_leases("worker", 60)
+
+    assert fault.value.code == "db_replaced"
+
+
+def test_store_sqlite_quick_check_tells_of_damage(path: Path) -> None:
+    with init_db(path) as db:
+        db.ingest_jobs([make_row(number, source_yaml="x" * 3000) for number in range(50)])
+    content = bytearray(path.read_bytes())
+    content[-40_000:-30_000] = bytes(10_000)
+    path.write_bytes(content)
+
+    with init_db(path) as db:
+        try:
+            found = db.quick_check()
+        except errors.StoreUnavailable as exc:
+            found = [str(exc)]
+
+    assert found
+
+
+def test_store_sqlite_a_filesystem_without_a_write_ahead_log_gets_a_rollback_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_WRITE_AHEAD", ("journal_mode = TRUNCATE", "synchronous = FULL"))
+
+    with init_db(path) as db:
+        notice = db.notice
+        with db._db.transaction() as con:
+            modes = [con.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert modes == ["delete", 3]
+    assert notice is not None and "write-ahead log" in notice

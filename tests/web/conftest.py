@@ -1,0 +1,89 @@
+"""A browser, a host, and the panel in it: the one place that knows where each comes from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comfyui_e3.tests.web import fake_server
+
+FRONTENDS = Path(os.environ["E3_FRONTENDS"]) if os.environ.get("E3_FRONTENDS") else None
+SURFACES = ["page", *sorted(p.name for p in FRONTENDS.iterdir() if (p / "index.html").is_file())] if FRONTENDS else ["page"]
+TAB_BUTTON = '.e3-tab-button, [data-testid="e3-tab-button"]'
+
+
+def find_chromium() -> str | None:
+    named = os.environ.get("E3_CHROMIUM")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return named or next((path for path in map(shutil.which, names) if path), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium, started once."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
+    with api.sync_playwright() as playwright:
+        path = find_chromium()
+        if path is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no Chromium is here: install one, or name it in E3_CHROMIUM")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def fake() -> fake_server.FakeE3:
+    """The jobs that the host holds; a test may fill it before it asks for the panel."""
+    return fake_server.FakeE3()
+
+
+@pytest.fixture
+def base_url(request: pytest.FixtureRequest, fake: fake_server.FakeE3) -> Iterator[str]:
+    """Where the host answers: E3's stand-in, with a real frontend where the surface names one."""
+    surface = getattr(request, "param", "page")
+    frontend = None if surface == "page" or FRONTENDS is None else FRONTENDS / surface
+    with fake_server.ServerThread(fake_server.create_app(fake, frontend)) as url:
+        yield url
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
+    """A browser tab in a context of its own; ``page.problems`` holds what went wrong in E3's own files."""
+    options = getattr(request, "param", {})
+    context = browser.new_context(**({"viewport": {"width": 1300, "height": 800}} | options))
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.problems = []
+    page.on("pageerror", lambda error: "e3/" in (error.stack or "") and page.problems.append(str(error)))
+    page.on("console", lambda message: "Content Security" in message.text and page.problems.append(message.text))
+    page.on("dialog", lambda dialog: (page.problems.append("a dialog opened"), dialog.dismiss()))
+    yield page
+    context.close()
+    assert page.problems == []
+
+
+@pytest.fixture
+def open_panel(page: Any, base_url: str, request: pytest.FixtureRequest) -> Any:
+    """Open the panel on the surface of the test, and wait until it shows its counts."""
+    is_page = "base_url" not in getattr(getattr(request.node, "callspec", None), "params", {}) or (
+        request.node.callspec.params["base_url"] == "page"
+    )
+
+    def open_it() -> Any:
+        page.goto(f"{base_url}/e3/" if is_page else base_url)
+        if not is_page:
+            page.wait_for_selector(TAB_BUTTON, timeout=30_000)
+            page.keyboard.press("Escape")
+            page.click(TAB_BUTTON)
+        page.wait_for_selector("e3-panel .e3-count:not(:has-text('–'))")
+        return page
+
+    return open_it
+
+
+on_every_surface = pytest.mark.parametrize("base_url", SURFACES, indirect=True)

@@ -1,0 +1,13 @@
+// @ts-check
+/** ComfyUI's own fetch and websocket, as the client's transport. */
+
+// @ts-ignore served by ComfyUI
+import { api } from "../../scripts/api.js";
+
+/** @type {import("./client.js").Transport} */
+export const comfyTransport = {
+  fetch: (path, init) => api.fetchApi(path, init),
+  url: (path) => api.apiURL(path),
+  on: (type, listener) => api.addEventListener(type, (/** @type {CustomEvent} */ event) => listener(event.detail)),
+  isLive: () => api.socket?.readyState === WebSocket.OPEN,
+};
