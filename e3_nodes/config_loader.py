@@ -53,7 +53,7 @@ SETTINGS: dict[str, Setting] = {
     "poll_interval_ms": Setting(1000, "the rescan; new files are noticed at once by watchdog", 50, 3_600_000),
     "lease_seconds": Setting(60, "how long a lease lasts; it is renewed while a job runs", 1, 86_400),
     "crash_limit": Setting(3, "runs in a row that ended with ComfyUI dying; then the job fails", 1, 100),
-    "stop_after_failures": Setting(0, "pause after so many failures in a row of one kind; 0 = never", 0, 100_000),
+    "stop_after_failures": Setting(0, "pause after so many failures in a row of a kind; 0 = never", 0, 10_000),
     "start_paused": Setting(False, "nothing runs after a start until somebody presses resume"),
     "pending_warning_threshold": Setting(1000, "the panel warns when more jobs wait", 1, 100_000_000),
     "lookahead": Setting(1, "jobs waiting in ComfyUI's queue behind the running one", 0, 16),
@@ -176,7 +176,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
     try:
         return strict_yaml.read(data, source=str(path)).data
     except E3Error as exc:
-        raise InvalidSettings(f"{path}: {exc}", line=exc.line, column=exc.column) from exc
+        raise InvalidSettings(str(exc), line=exc.line, column=exc.column) from exc
 
 
 def _section(
@@ -227,12 +227,16 @@ def _value(value: Any, setting: Setting, path: str, key: str) -> Any:
     """Check the kind and range of one value; text from a variable may stand for a number or a switch."""
     if isinstance(value, str) and setting.kind in (int, bool):
         value = _from_text(value)
-    kind_fits = type(value) is setting.kind
-    in_range = kind_fits and (setting.low is None or setting.low <= value <= (setting.high or value))
-    in_choices = kind_fits and (not setting.choices or value in setting.choices)
-    if not (in_range and in_choices):
+    if type(value) is not setting.kind or not _fits(value, setting):
         raise InvalidSettings(f"{path}: {key} must be {_wanted(setting)}, got {value!r}")
     return value
+
+
+def _fits(value: Any, setting: Setting) -> bool:
+    """Tell whether a value of the right kind is one of the choices, or within the range."""
+    if setting.choices:
+        return value in setting.choices
+    return setting.low is None or setting.high is None or setting.low <= value <= setting.high
 
 
 def _from_text(text: str) -> Any:
@@ -258,7 +262,8 @@ def _check_mappings(cfg: dict[str, Any], path: str) -> None:
                 f"{path}: job_types wants 1-16 letters A-Z or digits and one of {', '.join(MEDIA)}, "
                 f"got {word}: {media!r}"
             )
-    for key, values in (("allowed_hosts", cfg["allowed_hosts"]), ("paths.output_roots", cfg["paths"]["output_roots"])):
+    lists = {"allowed_hosts": cfg["allowed_hosts"], "paths.output_roots": cfg["paths"]["output_roots"]}
+    for key, values in lists.items():
         if not all(isinstance(value, str) and value for value in values):
             raise InvalidSettings(f"{path}: {key} must be a list of texts, got {values!r}")
     if not all(isinstance(value, str) for value in cfg["comfyui"]["headers"].values()):

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from . import failpoints, validation
@@ -78,7 +79,7 @@ class DropFolder:
 
     def hint(self, path: str, kind: Hint) -> None:
         """Be told by a file event that a file arrived whole (renamed), or that its writer closed it."""
-        if _is_candidate(os.path.basename(path)):
+        if _is_candidate(Path(path).name):
             self._hints[path] = kind
 
     def judged(self, path: str, signature: Signature) -> None:
@@ -130,7 +131,7 @@ class DropFolder:
         known = [self._root] if is_full or not self._folders else list(self._folders)
         for folder in known:
             try:
-                mtime = os.stat(folder).st_mtime_ns
+                mtime = Path(folder).stat().st_mtime_ns
             except OSError:
                 self._folders.pop(folder, None)
                 continue

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,39 +33,13 @@ from .inputs import deliver_inputs
 from .logger import get_logger
 from .model import ErrorType, Job, Phase, Result, Workflow
 from .store.protocol import JobStore
+from .turnstile import Turnstile
 
 log = get_logger("executor")
 
 HOST_RETRY_MS = 10_000
-
-
-class Turnstile:
-    """Counts our prompts that stand in ComfyUI's queue; lease and submit are one turn of it.
-
-    Args:
-        limit: How many may stand there: the running one and those waiting behind it.
-    """
-
-    def __init__(self, limit: int = 1) -> None:
-        self.turn = threading.Lock()
-        self._limit = limit
-        self._standing = 0
-        self._count_lock = threading.Lock()
-
-    @property
-    def is_full(self) -> bool:
-        """Tell whether no further prompt may go in."""
-        return self._standing >= self._limit
-
-    def enter(self) -> None:
-        """Count a prompt that goes in."""
-        with self._count_lock:
-            self._standing += 1
-
-    def leave(self) -> None:
-        """Count a prompt that is out again, however it ended."""
-        with self._count_lock:
-            self._standing -= 1
+ROOM_SECONDS = 0.5
+"""How long a lane waits for room before it looks whether it should end."""
 
 
 class InHand:
@@ -78,7 +52,7 @@ class InHand:
     def lease(self, db: JobStore, worker_id: str, lease_seconds: int) -> Job | None:
         """Lease the next job and take it in hand, in one step."""
         with self._lock:
-            job = db.lease_next_job(worker_id, lease_seconds)
+            job = db.lease_next_job(worker_id, lease_seconds, prompt_id=str(uuid.uuid4()))
             if job is not None:
                 self._tokens.add(_token(job))
             return job
@@ -96,13 +70,17 @@ class InHand:
 
 @dataclass(frozen=True)
 class Station:
-    """Where jobs are executed: one ComfyUI, its turnstile, and the wish to stop."""
+    """Where jobs are executed: one ComfyUI, its turnstile, and the wish to stop.
+
+    ``file_later`` takes the name of each job that is done, where a thread of its own files them; else the lane does.
+    """
 
     backend: Backend
     turnstile: Turnstile = field(default_factory=Turnstile)
     stop_event: threading.Event = field(default_factory=threading.Event)
     guardrails: Guardrails = field(default_factory=Guardrails)
     in_hand: InHand = field(default_factory=InHand)
+    file_later: Callable[[str], None] | None = None
 
     @classmethod
     def over_http(cls, cfg: Mapping[str, Any]) -> Station:
@@ -110,10 +88,16 @@ class Station:
         return cls.around(HttpBackend(cfg), cfg)
 
     @classmethod
-    def around(cls, backend: Backend, cfg: Mapping[str, Any], stop_event: threading.Event | None = None) -> Station:
+    def around(
+        cls,
+        backend: Backend,
+        cfg: Mapping[str, Any],
+        stop_event: threading.Event | None = None,
+        file_later: Callable[[str], None] | None = None,
+    ) -> Station:
         """Make the station of a ComfyUI as the settings want it."""
-        turnstile, guardrails = Turnstile(1 + cfg["lookahead"]), Guardrails(cfg["stop_after_failures"])
-        return cls(backend, turnstile, stop_event or threading.Event(), guardrails)
+        turnstile, guardrails = Turnstile.with_lookahead(cfg["lookahead"]), Guardrails(cfg["stop_after_failures"])
+        return cls(backend, turnstile, stop_event or threading.Event(), guardrails, file_later=file_later)
 
 
 def run_loop(
@@ -141,6 +125,8 @@ def run_loop(
     wake = wake or threading.Event()
     while not stop_event.is_set():
         wake.clear()
+        if not station.turnstile.wait_for_room(ROOM_SECONDS):
+            continue
         try:
             worked = run_once(cfg, workflows, db, worker_id, station=station)
         except StoreUnavailable as exc:
@@ -174,13 +160,13 @@ def run_once(
         True if a job was leased, whatever became of it; False when there was nothing to do.
     """
     station = station or Station.over_http(cfg)
-    db.recover_orphans(_now_ms())
     if station.backend.problem() is not None:
         return False
     with ExitStack() as turn:
         turn.enter_context(station.turnstile.turn)
         if not queue_manager.should_run_next(current_busy=station.turnstile.is_full):
             return False
+        db.recover_orphans(_now_ms())
         job = station.in_hand.lease(db, worker_id, cfg["lease_seconds"])
         if job is None:
             return False
@@ -223,7 +209,10 @@ def execute_job(
     else:
         station.guardrails.note_success()
         log.info("Done %s: %s", job["config_name"], saved["saved"][0], extra={"action": "job_done"})
-        file_ended_job(job, cfg, db)
+        if station.file_later is not None:
+            station.file_later(job["config_name"])
+        elif (row := db.get_job(job["config_name"])) is not None:
+            file_done_jobs([row], cfg, db)
 
 
 def _adopt_receipt(job: Job, cfg: Mapping[str, Any], db: JobStore) -> dict[str, Any] | None:
@@ -248,14 +237,22 @@ def _run_in_comfyui(
     station.turnstile.enter()
     try:
         prompt = prepare_prompt(job, cfg, workflows, db, station.backend)
-        _fenced(db.record_submission(job["id"], _token(job), prompt.prompt_id), job)
+        if prompt.prompt_id != job.get("prompt_id"):
+            _fenced(db.record_submission(job["id"], _token(job), prompt.prompt_id), job)
         failpoints.reach("submit.before_put")
         station.backend.submit(prompt)
         failpoints.reach("submit.after")
         submitted()
-        return watching.watch(prompt, job, cfg, db, station.backend, station.stop_event)
+        result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event)
+        _note_run(result, station)
+        return result
     finally:
         station.turnstile.leave()
+
+
+def _note_run(result: Result, station: Station) -> None:
+    if "start_time" in result and "end_time" in result:
+        station.turnstile.note_run((result["end_time"] - result["start_time"]) / 1000)
 
 
 def prepare_prompt(
@@ -274,7 +271,8 @@ def prepare_prompt(
     inputs = deliver_inputs(config["inputs"], config.get("files", {}), backend)
     graph = payload.build_payload(job["workflow_id"], inputs, known)
     graph, targets = payload.prepare_attempt(graph, _token(job), config["outputs"].get("nodes"))
-    return Prompt(str(uuid.uuid4()), _token(job), graph, targets, job["config_name"])
+    prompt_id = job.get("prompt_id") or str(uuid.uuid4())
+    return Prompt(prompt_id, _token(job), graph, targets, job["config_name"])
 
 
 def destination(job: Job, cfg: Mapping[str, Any], db: JobStore, backend: Backend) -> dict[str, Any]:
@@ -316,20 +314,20 @@ def _publish(
     return saved
 
 
-def file_ended_job(job: Job, cfg: Mapping[str, Any], db: JobStore) -> None:
-    """Move the YAML of a done job to finished/ and write the result file beside it; safe to repeat.
+def file_done_jobs(rows: Sequence[Job], cfg: Mapping[str, Any], db: JobStore) -> None:
+    """Move the YAML of done jobs to finished/ and write the result file beside each; safe to repeat.
 
-    A fault here leaves the job done; the next reconcile tries again.
+    Jobs that are filed together share the work of making names durable, and one commit. A fault leaves a job
+    done; the next reconcile tries again.
     """
+    faults = outputs.file_jobs([(row, result_file_of(row)) for row in rows], cfg)
+    for name, fault in faults.items():
+        log.warning("The job file of %s stays in processing/ for now: %s", name, fault)
     try:
-        row = db.get_job(job["config_name"])
-        if row is not None:
-            outputs.write_result_file(outputs.finished_path(row, cfg), result_file_of(row))
-            outputs.file_job(row, cfg)
-            db.mark_filed(row["id"])
-            failpoints.reach("yaml.recorded")
-    except (E3Error, OSError) as exc:
-        log.warning("The job file of %s stays in processing/ for now: %s", job["config_name"], exc)
+        db.mark_filed(*[row["id"] for row in rows if row["config_name"] not in faults])
+    except E3Error as exc:
+        log.warning("That %d jobs are filed is written down later: %s", len(rows), exc)
+    failpoints.reach("yaml.recorded")
 
 
 def result_file_of(row: Job) -> dict[str, Any]:

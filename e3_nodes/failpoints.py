@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 VARIABLE = "E3_FAILPOINT"
 
@@ -69,7 +70,11 @@ def _count_down(name: str, armed: str) -> None:
         os.environ[VARIABLE] = f"{wanted}:{passages - 1}:{action}"
         return
     del os.environ[VARIABLE]
-    os.kill(os.getpid(), _signal(action))
+    if action == "stop" and hasattr(signal, "pthread_kill"):
+        # To this thread: a signal to the process may let it run on for a moment.
+        signal.pthread_kill(threading.get_ident(), _signal(action))
+    else:
+        os.kill(os.getpid(), _signal(action))
 
 
 def _parse(armed: str) -> tuple[str, int, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import disk, failpoints, file_utils
-from .errors import InvalidConfig, OutputExists
+from . import disk, failpoints, file_utils, linking
+from .errors import E3Error, InvalidConfig, OutputExists
 from .model import MAX_CONFIG_BYTES
 
 _MAX_RESULT_BYTES = 16 * 1024 * 1024
@@ -55,11 +56,9 @@ def file_job(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> Path:
         OutputError: finished/ or processing/ cannot be written.
     """
     source, target = Path(job["config_path"]), finished_path(job, cfg)
-    data = _read(source)
     if not os.path.lexists(target):
         file_utils.make_folder(target.parent)
-        is_what_ran = data is not None and _sha256(data) == job["config_sha256"]
-        file_utils.write_atomically(target, data if data and is_what_ran else _snapshot(job), replace=False)
+        file_utils.write_atomically(target, _bytes_that_ran(job), replace=False)
     failpoints.reach("yaml.linked")
     _remove_if_unchanged(source, job["config_sha256"])
     failpoints.reach("yaml.moved")
@@ -83,14 +82,115 @@ def write_result_file(finished_yaml_path: str | Path, content: Mapping[str, Any]
         OutputError: It cannot be written.
     """
     path = Path(finished_yaml_path).with_suffix(".result.json")
-    data = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=2).encode() + b"\n"
-    if os.path.lexists(path) and not _tells_of(path, content.get("config_name")):
-        raise OutputExists(f"{path} is not the result file of {content.get('config_name')}; move it away")
-    if _read(path, _MAX_RESULT_BYTES) != data:
+    data = _result_bytes(path, content)
+    if data is not None:
         file_utils.make_folder(path.parent)
         file_utils.write_atomically(path, data)
     failpoints.reach("receipt.after")
     return path
+
+
+def file_jobs(
+    jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], cfg: Mapping[str, Any]
+) -> dict[str, Exception]:
+    """Do for many jobs what ``write_result_file`` and ``file_job`` do for one; each folder is synced once.
+
+    Args:
+        jobs: Rows of done jobs, each with the content of its result file.
+        cfg: The settings.
+
+    Returns:
+        By config_name, what kept a job from being filed; such a job can be filed again.
+    """
+    faults: dict[str, Exception] = {}
+    synced: dict[Path, Exception | None] = {}
+    with ExitStack() as parts:
+        filings = [_Filing(job, content, cfg, parts, synced) for job, content in jobs]
+        for step in (_Filing.write, _Filing.sync, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear):
+            filings = [filing for filing in filings if filing.does(step, faults)]
+    return faults
+
+
+class _Filing:
+    """One job of a batch on its way to finished/; the steps are taken by all of the batch in turn."""
+
+    def __init__(
+        self,
+        job: Mapping[str, Any],
+        content: Mapping[str, Any],
+        cfg: Mapping[str, Any],
+        parts: ExitStack,
+        synced: dict[Path, Exception | None],
+    ) -> None:
+        self._job, self._content, self._cfg, self._parts, self._synced = job, content, cfg, parts, synced
+        self._source = Path(job["config_path"])
+        self._target = self._result = Path()
+        self._hidden_result = self._hidden_job = ""
+
+    def does(self, step: Callable[[_Filing], None], faults: dict[str, Exception]) -> bool:
+        """Take a step; a fault ends this job's way and nobody else's."""
+        try:
+            step(self)
+        except (E3Error, OSError) as exc:
+            faults[self._job["config_name"]] = exc
+            return False
+        return True
+
+    def write(self) -> None:
+        """Write what is missing under hidden names."""
+        self._target = finished_path(self._job, self._cfg)
+        self._result = self._target.with_suffix(".result.json")
+        file_utils.make_folder(self._target.parent)
+        told = _result_bytes(self._result, self._content)
+        if told is not None:
+            self._hidden_result = self._hide(told)
+        if not os.path.lexists(self._target):
+            self._hidden_job = self._hide(_bytes_that_ran(self._job))
+
+    def _hide(self, data: bytes) -> str:
+        return self._parts.enter_context(linking.hidden_file([data], self._target.parent, durable=False))
+
+    def sync(self) -> None:
+        """Make the bytes durable, before they have a name."""
+        for hidden in filter(None, (self._hidden_result, self._hidden_job)):
+            disk.fsync_file(hidden)
+
+    def appear(self) -> None:
+        """Give the files their names."""
+        if self._hidden_result:
+            with disk.naming_faults(self._result):
+                disk.patiently(os.replace, self._hidden_result, self._result)
+        failpoints.reach("receipt.after")
+        if self._hidden_job:
+            linking.link_or_rename_new(self._hidden_job, self._target)
+        failpoints.reach("yaml.linked")
+
+    def settle(self) -> None:
+        """Make the names durable."""
+        self._sync_folder(self._target.parent)
+
+    def leave(self) -> None:
+        """Remove the job file from processing/, if it is still what ran."""
+        if _hash_of(self._source) == self._job["config_sha256"]:
+            with disk.naming_faults(self._source):
+                disk.patiently(self._source.unlink, missing_ok=True)
+        failpoints.reach("yaml.moved")
+
+    def clear(self) -> None:
+        """Make its absence durable."""
+        if self._source.parent.is_dir():
+            self._sync_folder(self._source.parent)
+
+    def _sync_folder(self, folder: Path) -> None:
+        """Sync a folder once a batch; a fault counts for all, since asking again would hide it."""
+        if folder not in self._synced:
+            try:
+                file_utils.fsync_dir(folder)
+                self._synced[folder] = None
+            except E3Error as exc:
+                self._synced[folder] = exc
+        if fault := self._synced[folder]:
+            raise fault
 
 
 def result_of(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -131,6 +231,22 @@ def _remove_if_unchanged(path: Path, sha256: str) -> None:
         with disk.naming_faults(path):
             disk.patiently(path.unlink, missing_ok=True)
         file_utils.fsync_dir(path.parent)
+
+
+def _result_bytes(path: Path, content: Mapping[str, Any]) -> bytes | None:
+    """Return what a result file has to hold; None if it holds that already."""
+    data = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=2).encode() + b"\n"
+    if not os.path.lexists(path):
+        return data
+    if not _tells_of(path, content.get("config_name")):
+        raise OutputExists(f"{path} is not the result file of {content.get('config_name')}; move it away")
+    return None if _read(path, _MAX_RESULT_BYTES) == data else data
+
+
+def _bytes_that_ran(job: Mapping[str, Any]) -> bytes:
+    """Return the job file's bytes while they are those that ran, else what the row keeps of them."""
+    data = _read(Path(job["config_path"]))
+    return data if data and _sha256(data) == job["config_sha256"] else _snapshot(job)
 
 
 def _tells_of(path: Path, config_name: str | None) -> bool:

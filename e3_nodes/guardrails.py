@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Mapping
@@ -113,6 +112,6 @@ def resume_if_disk_has_room(cfg: Mapping[str, Any], staging_root: Path | None, d
 def _has_room(folder: Path) -> bool:
     try:
         with linking.hidden_file(_PROBE, folder, stem="probe"):
-            return os.path.isdir(folder)
+            return folder.is_dir()
     except OutputError:
         return False

@@ -99,10 +99,12 @@ class ComfyHost:
         return Path(self._folder_paths.get_input_directory())
 
     def public_folders(self) -> list[Path]:
-        """Folders that ComfyUI serves or wipes: nothing that E3 keeps may lie in them."""
+        """Folders that ComfyUI serves, wipes or lets pages write into: nothing that E3 keeps may lie in them."""
         names = ("get_output_directory", "get_input_directory", "get_temp_directory")
         folders = [Path(getattr(self._folder_paths, name)()) for name in names]
-        return [*folders, Path(self._folder_paths.get_user_directory()) / "default"]
+        web_folders = [*getattr(self._nodes, "EXTENSION_WEB_DIRS", {}).values(), getattr(self._server, "web_root", None)]
+        published = [Path(folder) for folder in web_folders if folder]
+        return [*folders, Path(self._folder_paths.get_user_directory()) / "default", *published]
 
     # --- the prompt queue ------------------------------------------------------------------------
     def post_prompt(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:

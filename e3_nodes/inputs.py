@@ -56,9 +56,7 @@ def settle_inputs(
     return settled, pinned
 
 
-def deliver_inputs(
-    inputs: Mapping[str, Any], pinned: Mapping[str, PinnedFile], backend: Backend
-) -> dict[str, Any]:
+def deliver_inputs(inputs: Mapping[str, Any], pinned: Mapping[str, PinnedFile], backend: Backend) -> dict[str, Any]:
     """Put the pinned files where ComfyUI's loaders find them; return the inputs with the loaders' names.
 
     Raises:
@@ -67,7 +65,7 @@ def deliver_inputs(
     delivered = dict(inputs)
     for name, file in pinned.items():
         source = Path(file["path"])
-        _check_unchanged(name, source, file["sha256"])
+        check_unchanged(name, source, file["sha256"])
         delivered[name] = backend.deliver_input(source, f"{file['sha256']}{source.suffix.lower()}")
     return delivered
 
@@ -110,7 +108,12 @@ def find_file(name: str, value: str, cfg: Mapping[str, Any]) -> Path:
     )
 
 
-def _check_unchanged(name: str, source: Path, sha256: str) -> None:
+def check_unchanged(name: str, source: Path, sha256: str) -> None:
+    """Refuse a pinned file that is gone or another by now.
+
+    Raises:
+        InvalidConfig: The message names the input and the file.
+    """
     try:
         actual = file_utils.sha256_of(source)
     except OSError as exc:

@@ -1,4 +1,4 @@
-"""Job files judged before they are taken in: every problem of every file at once, then all of them or none."""
+"""Job files judged before they are taken in: every problem of every file, then all of them or none."""
 
 from __future__ import annotations
 
@@ -117,9 +117,7 @@ def deliver(
     return monitor.take_files([str(path) for path in targets.values()], cfg, workflows, db)
 
 
-def _problems(
-    candidate: Candidate, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
-) -> Iterator[Problem]:
+def _problems(candidate: Candidate, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
     try:
         validation.parse_config_name(candidate.name, job_types=cfg["job_types"])
     except InvalidConfig as exc:
@@ -129,9 +127,7 @@ def _problems(
     except InvalidConfig as exc:
         yield _problem(exc)
         return
-    found = validation.problems(
-        document.data, workflows, job_types=cfg["job_types"], position=document.position
-    )
+    found = validation.problems(document.data, workflows, job_types=cfg["job_types"], position=document.position)
     yield from found or _deeper_problems(candidate, document, cfg, workflows)
 
 
@@ -165,7 +161,7 @@ def _check_input(name: str, value: Any, workflow: Workflow, cfg: Mapping[str, An
     slot = slots.resolve(workflow, name)
     slots.check_value(name, value, slot)
     if slot["type"] == "file":
-        inputs.find_file(name, value, cfg)
+        inputs.find_file(name, str(value), cfg)
 
 
 def _judge_taken(candidate: Candidate, row: Mapping[str, Any], cfg: Mapping[str, Any], db: JobStore) -> None:

@@ -59,6 +59,16 @@ class ProcessLock:
             self._file = None
 
 
+def lock_path(home: str, name: str) -> Path:
+    """Say where a home keeps the lock file of a role or a worker.
+
+    Examples:
+        >>> lock_path("home", "monitor").parts[-2:]
+        ('.locks', 'monitor.lock')
+    """
+    return Path(home, "jobs", ".locks", f"{name}.lock")
+
+
 def is_free(path: Path) -> bool:
     """Tell whether the owner of a lock file is gone; a missing file has no owner."""
     lock = ProcessLock(path)

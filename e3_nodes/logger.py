@@ -1,7 +1,7 @@
 """Loggers named ``e3.*`` whose lines are sentences with an action tag, as text or as JSON.
 
-    log = get_logger("monitor")
-    log.info("Took %s", name, extra={"action": "job_accepted", "job": name})
+log = get_logger("monitor")
+log.info("Took %s", name, extra={"action": "job_accepted", "job": name})
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ def get_logger(name: str) -> logging.Logger:
         'e3.monitor'
     """
     root = logging.getLogger(ROOT)
-    if not any(isinstance(handler, StderrHandler) for handler in root.handlers):
+    # By name, since a process may hold two copies of this module: the plugin's, and an importable one.
+    if not any(handler.get_name() == ROOT for handler in root.handlers):
         handler = StderrHandler()
+        handler.set_name(ROOT)
         handler.setFormatter(TextFormatter())
         root.addHandler(handler)
         root.setLevel(logging.INFO)
@@ -46,7 +48,7 @@ def set_log_format(log_format: str) -> None:
         handler.setFormatter(formatter)
 
 
-class StderrHandler(logging.StreamHandler[Any]):
+class StderrHandler(logging.StreamHandler):
     """Writes to whatever ``sys.stderr`` is now, and never lets a full or closed log hurt a job."""
 
     def __init__(self) -> None:

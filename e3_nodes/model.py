@@ -233,7 +233,12 @@ class WorkflowInput(TypedDict, total=False):
     random: bool
 
 
-class Workflow(TypedDict, total=False):
+class _Pinned(TypedDict):
+    template: dict[str, dict[str, Any]]
+    sha256: str
+
+
+class Workflow(_Pinned, total=False):
     """One entry of ``workflows.yaml`` with its template loaded.
 
     ``template`` is a graph in ComfyUI's API format: ``{node_id: {"class_type": ..., "inputs": {...}}}``.
@@ -245,8 +250,6 @@ class Workflow(TypedDict, total=False):
     inputs: dict[str, WorkflowInput]
     description: str
     needs: list[str]
-    template: dict[str, dict[str, Any]]
-    sha256: str
     source: str
 
 

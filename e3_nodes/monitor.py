@@ -7,12 +7,11 @@ looks, or known to have arrived by a rename (see ``drop_folder``).
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from . import failpoints, file_utils, inputs, outputs, strict_yaml, validation
 from .drop_folder import LOOK_SECONDS, DropFolder, Signature, signature_of
@@ -27,11 +26,14 @@ SLICE = 50
 """Files a transaction; between slices other threads, ComfyUI's loop above all, get their turn."""
 
 
-class Finding(TypedDict, total=False):
-    """What a scan says of one file: ``accepted``, ``rejected``, ``settling`` or ``duplicate``."""
-
+class _Judgement(TypedDict):
     path: str
-    status: str
+    status: Literal["accepted", "rejected", "settling", "duplicate"]
+
+
+class Finding(_Judgement, total=False):
+    """What a scan says of one file; ``code`` and ``reason`` say why one was rejected."""
+
     config_name: str
     code: str
     reason: str
@@ -68,7 +70,12 @@ def scan_once(
         failpoints.reach("scan.seen")
     findings: list[Finding] = []
     for start in range(0, len(ready), SLICE):
-        findings += take_files(ready[start : start + SLICE], cfg, workflows, db, folder=folder)
+        try:
+            findings += take_files(ready[start : start + SLICE], cfg, workflows, db, folder=folder)
+        except Exception:
+            for path in ready[start:]:  # they were not taken: look at them again
+                folder.unsettle(path)
+            raise
         sleep(0)
     for path in folder.take_gone():
         db.clear_rejection(path)
@@ -136,9 +143,7 @@ def take_files(
     return findings + _ingest(rows, workflows, db)
 
 
-def check_job(
-    name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
-) -> dict[str, Any]:
+def check_job(name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]) -> dict[str, Any]:
     """Judge a job that is not in a folder yet; return the row that it would become.
 
     Raises:
@@ -150,9 +155,7 @@ def check_job(
     return job_row(name, data, media, cfg, workflows)
 
 
-def submit_job(
-    name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow], db: JobStore
-) -> Job:
+def submit_job(name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow], db: JobStore) -> Job:
     """Judge a job, write its file into processing/ and take it in at once, in any process.
 
     Args:
@@ -181,7 +184,7 @@ def submit_job(
         raise _taken(name) from exc
     for finding in take_files([str(path)], cfg, workflows, db):
         if finding["status"] == "rejected":
-            raise InvalidConfig(finding["reason"], code=finding["code"])
+            raise InvalidConfig(finding.get("reason", ""), code=finding.get("code"))
     job = db.get_job(name)
     if job is None:
         raise InvalidConfig(f"{name} changed while it was taken in; look for it in the list of jobs", code="changed")
@@ -200,9 +203,7 @@ def _ingest(rows: list[dict[str, Any]], workflows: Mapping[str, Workflow], db: J
     failpoints.reach("scan.before_insert")
     taken = db.ingest_jobs(rows)
     failpoints.reach("scan.after_insert")
-    return [
-        _finding(row, ingested["id"], ingested["outcome"], db) for row, ingested in zip(rows, taken, strict=True)
-    ]
+    return [_finding(row, ingested["id"], ingested["outcome"], db) for row, ingested in zip(rows, taken, strict=True)]
 
 
 def _finding(row: Mapping[str, Any], job_id: int, outcome: str, db: JobStore) -> Finding:
@@ -228,16 +229,14 @@ def _conflict(name: str) -> InvalidConfig:
 def _reject(path: str, exc: E3Error, db: JobStore) -> Finding:
     db.record_rejection(path, exc.code, str(exc), line=exc.line, column=exc.column)
     failpoints.reach("reject.recorded")
-    return Finding(
-        path=path, status="rejected", code=exc.code, reason=str(exc), line=exc.line, column=exc.column
-    )
+    return Finding(path=path, status="rejected", code=exc.code, reason=str(exc), line=exc.line, column=exc.column)
 
 
 def _say(finding: Finding) -> None:
     if finding["status"] == "accepted":
-        log.info("Took %s", finding["config_name"], extra={"action": "job_accepted"})
+        log.info("Took %s", finding.get("config_name"), extra={"action": "job_accepted"})
     elif finding["status"] == "rejected":
-        log.warning("Rejected %s: %s", finding["path"], finding["reason"], extra={"action": "job_rejected"})
+        log.warning("Rejected %s: %s", finding["path"], finding.get("reason"), extra={"action": "job_rejected"})
 
 
 def read_job_file(
@@ -252,7 +251,7 @@ def read_job_file(
         InvalidConfig: The file is no job; code, reason, line and column say why.
         FileChanging: It changed while it was read; it is looked at again later.
     """
-    name = os.path.basename(path)
+    name = Path(path).name
     validation.parse_config_name(name, job_types=cfg["job_types"])
     media = media_of(path, cfg)
     data, stat = file_utils.read_regular_file(path, MAX_CONFIG_BYTES)
@@ -272,7 +271,7 @@ def media_of(path: str, cfg: Mapping[str, Any]) -> str:
     job_type = validation.parse_config_name(path, job_types=cfg["job_types"])["job_type"]
     right = validation.media_of_type(job_type, cfg["job_types"])
     raise InvalidConfig(
-        f"{os.path.basename(path)} belongs into {Path(root) / right}, got {Path(path).parent}", code="bad_value"
+        f"{Path(path).name} belongs into {Path(root) / right}, got {Path(path).parent}", code="bad_value"
     )
 
 
@@ -294,9 +293,7 @@ def job_row(
     parsed = validation.parse_config_name(name, job_types=cfg["job_types"])
     validation.check_media(parsed["job_type"], media, cfg["job_types"])
     document = strict_yaml.read(data, source=name)
-    validation.validate_config_schema(
-        document.data, workflows, job_types=cfg["job_types"], position=document.position
-    )
+    validation.validate_config_schema(document.data, workflows, job_types=cfg["job_types"], position=document.position)
     _check_same_type(parsed["job_type"], document.data["job_type"], name)
     config = settle_config(document.data, cfg, workflows)
     return {
@@ -315,9 +312,7 @@ def job_row(
     }
 
 
-def settle_config(
-    given: dict[str, Any], cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
-) -> dict[str, Any]:
+def settle_config(given: dict[str, Any], cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]) -> dict[str, Any]:
     """Normalize a valid job, settle its inputs, and check that its result may lie where it asks.
 
     Raises:

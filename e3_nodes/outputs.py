@@ -12,7 +12,7 @@ from typing import Any
 
 from . import failpoints, file_utils, formats, planning, publishing
 from .errors import InvalidConfig, LeaseLost, OutputError, OutputExists
-from .filing import file_job, finished_path, read_result_file, result_of, write_result_file
+from .filing import file_job, file_jobs, finished_path, read_result_file, result_of, write_result_file
 from .folders import open_folder
 from .model import ALLOWED_EXTENSIONS, Intent
 from .planning import Plan, plan_outputs
@@ -26,6 +26,7 @@ __all__ = [
     "discard_staging",
     "fence_staging",
     "file_job",
+    "file_jobs",
     "final_path",
     "finish_staging",
     "finished_path",

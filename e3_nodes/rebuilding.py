@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -30,11 +30,12 @@ _RESULT = ".result.json"
 _TOLD = ("run_count", "start_time", "end_time", "duration", "warnings", "metadata", "workflow_sha256")
 
 
-def open_whole(cfg: Mapping[str, Any]) -> tuple[JobStore, bool]:
+def open_whole(cfg: Mapping[str, Any], now: Callable[[], int] | None = None) -> tuple[JobStore, bool]:
     """Open the job table; a damaged one is set aside first.
 
     Args:
         cfg: The settings.
+        now: UTC milliseconds; the system's clock when None.
 
     Returns:
         The store, and whether it is new, so that it has to be rebuilt.
@@ -46,13 +47,13 @@ def open_whole(cfg: Mapping[str, Any]) -> tuple[JobStore, bool]:
     with _alone(cfg):
         is_new = _is_empty(Path(cfg["paths"]["database"]))
         try:
-            return store.open_store(cfg), is_new
+            return store.open_store(cfg, now), is_new
         except StoreUnavailable as exc:
             if exc.code != "db_damaged":
                 raise
             log.error("%s", exc, extra={"action": "db_damaged"})
         set_aside(cfg)
-        return store.open_store(cfg), True
+        return store.open_store(cfg, now), True
 
 
 def reopen_whole(cfg: Mapping[str, Any], db: JobStore) -> None:
@@ -127,7 +128,7 @@ def _is_empty(database: Path) -> bool:
 @contextmanager
 def _alone(cfg: Mapping[str, Any]) -> Iterator[None]:
     """Let one process at a time judge the database; one that waits too long goes on, as each step is safe."""
-    lock = locks.ProcessLock(Path(cfg["home"]) / "jobs" / ".locks" / "database.lock")
+    lock = locks.ProcessLock(locks.lock_path(cfg["home"], "database"))
     deadline = time.monotonic() + PATIENCE_SECONDS
     with contextlib.suppress(OSError):  # home cannot be written: opening the store says so better
         while not lock.acquire() and time.monotonic() < deadline:

@@ -82,8 +82,8 @@ def reconcile(
         How many jobs were taken over.
     """
     recovered = recover(cfg, db, worker_id, observer or Observer(cfg["lease_seconds"]), in_hand)
-    for job in db.unfiled_jobs():
-        executor.file_ended_job(job, cfg, db)
+    if unfiled := db.unfiled_jobs():
+        executor.file_done_jobs(unfiled, cfg, db)
     return recovered
 
 
@@ -200,8 +200,9 @@ def _died_unseen_too_often(job: Job, siblings: list[Job], cfg: Mapping[str, Any]
     if job["phase"] != Phase.SUBMITTED.value or any(other["phase"] == Phase.EXECUTING.value for other in siblings):
         return False
     count = max(1, cfg["crash_limit"] - 1)
-    before = [attempt["error"] for attempt in db.list_attempts(job["id"])[:-1]][-count:]
-    return before == [DIED] * count
+    before = db.list_attempts(job["id"])[:-1][-count:]
+    died = [attempt["outcome"] == "crashed" or attempt["error"] == DIED for attempt in before]
+    return died == [True] * count
 
 
 def _give_back(job: Job, db: JobStore) -> None:
@@ -248,5 +249,6 @@ def _roll_forward(job: Job, cfg: Mapping[str, Any], db: JobStore) -> None:
     del saved["linked"]
     if db.complete_job(job["id"], success=True, updates={"metadata": saved}, lease_token=token):
         failpoints.reach("done.committed")
-        executor.file_ended_job(job, cfg, db)
+        if (row := db.get_job(job["config_name"])) is not None:
+            executor.file_done_jobs([row], cfg, db)
         log.info("Finished %s, whose result was already made", job["config_name"], extra={"action": "rolled_forward"})

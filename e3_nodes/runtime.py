@@ -14,20 +14,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import config_loader, executor, file_events, guardrails, locks, monitor, pulse, recovery, store
+from . import config_loader, executor, file_events, locks, monitor, pulse, rebuilding
 from .backends.base import Backend
+from .caretaker import Caretaker
 from .drop_folder import DropFolder
-from .errors import E3Error, InvalidSettings, InvalidWorkflow
+from .errors import InvalidSettings, InvalidWorkflow
+from .executor import Station
+from .filer import Filer
 from .logger import get_logger, set_log_format
-from .model import Workflow
-from .store.protocol import JobStore
+from .model import Job, Workflow
+from .turnstile import most_standing
 
 log = get_logger("runtime")
 
-RECONCILE_SECONDS = 30.0
-COLLECT_SECONDS = 3600.0
 ROLE_SECONDS = 2.0
 PULSE_SECONDS = 0.05
+PUBLISHING_LANES = 3
+"""Lanes besides those whose prompts stand in ComfyUI: short jobs are published while the next ones run."""
+_FIXES = {
+    "database": "look for another program that holds or moved the file, or for a full disk; E3 goes on trying",
+    "rebuilt": "nothing; the old database lies in the folder quarantine beside the new one",
+}
 
 
 class Runtime:
@@ -37,6 +44,8 @@ class Runtime:
         cfg: The settings.
         backend: The ComfyUI that jobs run on; None makes a runtime that only takes files in.
         announce: Where changes are pushed to.
+        now: UTC milliseconds, for the job table; the system's clock when None.
+        monotonic: Seconds, by which files settle.
     """
 
     def __init__(
@@ -45,41 +54,42 @@ class Runtime:
         backend: Backend | None = None,
         *,
         announce: pulse.Announce = lambda event, data: None,
+        now: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         set_log_format(cfg["log_format"])
         self.cfg = cfg
-        self.db: JobStore = store.open_store(cfg)
+        self.db, self._is_new_table = rebuilding.open_whole(cfg, now)
         self.workflows: dict[str, Workflow] = {}
         self.workflow_problems: list[str] = []
         self.worker_id = f"{platform.node() or 'worker'}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.stop_event = threading.Event()
         self.announce = announce
-        self.station = None if backend is None else executor.Station.around(backend, cfg, self.stop_event)
+        self._filer = Filer(cfg, self.db)
+        self.station = None if backend is None else Station.around(backend, cfg, self.stop_event, self._filer.take)
         self.is_monitor = False
         self._threads: list[threading.Thread] = []
         self._lane_wakes: list[threading.Event] = []
         self._scan_wake = threading.Event()
-        self._folder = DropFolder(cfg["paths"]["jobs_processing"])
+        self._folder = DropFolder(cfg["paths"]["jobs_processing"], monotonic)
         self._seen_workflow_files: object = None
-        self._next_collection = 0.0
-        self._boot_lock = locks.ProcessLock(self._lock_path(self.worker_id))
-        self._monitor_lock = locks.ProcessLock(self._lock_path("monitor"))
+        self._monitor_lock = locks.ProcessLock(locks.lock_path(cfg["home"], "monitor"))
+        self._caretaker = Caretaker(cfg, self.db, self.worker_id, self.station, forget=self._forget_files)
         self.refresh_workflows()
 
     def start(self, *, monitor: bool = True, executor: bool = True) -> None:
         """Register this process, recover what an earlier one left, then start the threads."""
-        self._boot_lock.acquire()
-        self.db.register_worker(self.worker_id, lock_path=str(self._boot_lock.path), host=platform.node())
         if self.cfg["start_paused"]:
             self.db.set_user_paused(True)
-        self.reconcile()
+        self._caretaker.begin(is_new=self._is_new_table)
         self._start_thread("heartbeat", self._keep_heartbeat)
-        self._start_thread("reconcile", self._keep_reconciling)
+        self._start_thread("caretaker", self._keep_looking_after)
         self._start_thread("pulse", self._keep_pulse)
         if monitor:
             self._start_thread("monitor", self._keep_monitoring)
         if executor and self.station is not None:
-            for number in range(self.cfg["lookahead"] + 2):
+            self._start_thread("filer", lambda: self._filer.work(self.stop_event))
+            for number in range(most_standing(self.cfg["lookahead"]) + PUBLISHING_LANES):
                 self._start_lane(number)
         log.info("E3 works on %s", self.cfg["home"], extra={"action": "started"})
 
@@ -88,14 +98,12 @@ class Runtime:
         self.stop_event.set()
         self.wake()
         self._scan_wake.set()
+        self._filer.end()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._monitor_lock.release()
-        self._boot_lock.release()
-        if not self.db.jobs_of_worker(self.worker_id):
-            self.db.forget_worker(self.worker_id)
-            self._boot_lock.path.unlink(missing_ok=True)
+        self._caretaker.end()
         self.db.close()
 
     def wake(self) -> None:
@@ -122,31 +130,14 @@ class Runtime:
         self.workflows.update(loaded)
         return True
 
-    def submit(self, name: str, data: bytes) -> dict[str, Any]:
+    def submit(self, name: str, data: bytes) -> Job:
         """Take a job file's bytes in at once; see ``monitor.submit_job``."""
         return monitor.submit_job(name, data, self.cfg, self.workflows, self.db)
 
-    def reconcile(self) -> None:
-        """Run one reconcile; a fault in it is logged and tried again half a minute later."""
-        root = None if self.station is None else self.station.backend.staging("x").parent.parent
-        try:
-            recovered = recovery.reconcile(self.cfg, self.db, self.worker_id)
-            if root is not None and self._is_collection_due():
-                recovery.collect_staging(root, self.cfg, self.db)
-            guardrails.resume_if_disk_has_room(self.cfg, root, self.db)
-        except (E3Error, OSError):
-            log.exception("Reconcile failed; it is tried again")
-            return
-        if recovered:
-            log.info("Took over %d jobs of an earlier run", recovered, extra={"action": "recovered"})
-
-    def _is_collection_due(self) -> bool:
-        """Tell whether an hour has passed: the walk over kept originals is long where there are many."""
-        now = time.monotonic()
-        is_due = now >= self._next_collection
-        if is_due:
-            self._next_collection = now + COLLECT_SECONDS
-        return is_due
+    def _forget_files(self) -> None:
+        """Judge every job file anew, at once: the table was rebuilt."""
+        self._folder.forget()
+        self._scan_wake.set()
 
     def problems(self) -> list[dict[str, Any]]:
         """List what is wrong now: code, message, and the way out."""
@@ -157,6 +148,8 @@ class Runtime:
         host_problem = None if self.station is None else self.station.backend.problem()
         if host_problem:
             found.append(_problem("host_dead", host_problem, "restart ComfyUI; no job is lost"))
+        for code, message in self._caretaker.troubles.items():
+            found.append(_problem(code, message, _FIXES[code]))
         if not self.is_monitor:
             found.append(
                 _problem("standby", "another process on this home takes job files in", "nothing: this one takes over")
@@ -201,14 +194,11 @@ class Runtime:
 
     def _keep_heartbeat(self) -> None:
         while not self.stop_event.wait(self.cfg["lease_seconds"] / 4):
-            try:
-                self.db.renew_leases(self.worker_id, self.cfg["lease_seconds"])
-            except (E3Error, OSError) as exc:
-                log.warning("The heartbeat was not written: %s", exc)
+            self._caretaker.beat()
 
-    def _keep_reconciling(self) -> None:
-        while not self.stop_event.wait(RECONCILE_SECONDS):
-            self.reconcile()
+    def _keep_looking_after(self) -> None:
+        while not self.stop_event.wait(self._caretaker.tick_seconds):
+            self._caretaker.look_after()
 
     def _keep_pulse(self) -> None:
         """Notice every change of the table, by whichever process, and pass it on."""
@@ -220,9 +210,6 @@ class Runtime:
             except Exception as exc:
                 log.warning("A change was not passed on: %s", exc)
 
-    def _lock_path(self, name: str) -> Path:
-        return Path(self.cfg["home"]) / "jobs" / ".locks" / f"{name}.lock"
-
 
 def _problem(code: str, message: str, fix: str) -> dict[str, Any]:
     return {"code": code, "message": message, "fix": fix}
@@ -231,16 +218,30 @@ def _problem(code: str, message: str, fix: str) -> dict[str, Any]:
 def check_home_is_private(cfg: Mapping[str, Any], public_folders: list[Path]) -> None:
     """Refuse a home that ComfyUI would serve, wipe, or let web pages write into.
 
+    Args:
+        cfg: The settings.
+        public_folders: What ``host.public_folders`` tells.
+
     Raises:
-        InvalidSettings: Jobs folder, database or settings lie in one of the public folders.
+        InvalidSettings: Jobs folder, database, settings or workflows lie in one of the public folders, or one
+            of them lies in the jobs folder, so that an upload would be a job.
     """
-    kept = [cfg["paths"]["jobs_processing"], cfg["paths"]["database"], str(Path(cfg["home"]) / "global_config.yaml")]
-    for path in kept:
-        for folder in public_folders:
-            if Path(path).resolve().is_relative_to(folder.resolve()):
-                raise InvalidSettings(
-                    f"{path} lies in {folder}, which ComfyUI serves to everybody; move E3's home elsewhere (E3_HOME)"
-                )
+    paths, move = cfg["paths"], "move E3's home elsewhere (E3_HOME)"
+    kept = [paths["jobs_processing"], paths["database"], Path(cfg["home"], "global_config.yaml"), paths["workflows"]]
+    for folder in public_folders:
+        for path in kept:
+            if _lies_in(Path(path), folder):
+                raise InvalidSettings(f"{path} lies in {folder}, which ComfyUI serves to everybody; {move}")
+        if _lies_in(folder, Path(paths["jobs_processing"])):
+            raise InvalidSettings(f"{folder}, which web pages can write into, lies in {paths['jobs_processing']}; {move}")
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Tell whether a path lies in a folder, by whichever spelling, link or mount it is named."""
+    path, folder = path.resolve(), folder.resolve()
+    if path.is_relative_to(folder):
+        return True
+    return folder.exists() and any(place.exists() and place.samefile(folder) for place in (path, *path.parents))
 
 
 def _stamp_of(cfg: Mapping[str, Any]) -> object:

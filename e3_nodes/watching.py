@@ -15,14 +15,15 @@ from .errors import AttemptFailed, AttemptReturned, DiskFull, LeaseLost
 from .model import ErrorType, Job, Result
 from .store.protocol import JobStore
 
-SHORTEST_LOOK_SECONDS = 0.002
+SHORTEST_LOOK_SECONDS = 0.01
 LONGEST_LOOK_SECONDS = 0.05
+WAITING_LOOK_SECONDS = 0.03
 LISTEN_SECONDS = 0.1
 EVICTED_RETRY_MS = 30_000
 NODE_SECONDS = 0.5
 """How often, at most, the node that runs is written down."""
 
-_NO_ROOM = re.compile(r"\[(Errno (28|122|30)|WinError (112|39|1295))\]")
+_NO_ROOM = re.compile(r"\[(Errno (27|28|30|122)|WinError (112|39|1295))\]")
 """What the first line of a trace says when the disk is full, over quota or read-only."""
 
 
@@ -37,7 +38,7 @@ class _Watch:
     backend: Backend
     place: str = ""
     place_since: float = field(default_factory=time.monotonic)
-    heard_at: float = 0.0
+    heard_at: float = field(default_factory=time.monotonic)
     change_seen: int = -1
     ending: AttemptFailed | None = None
     node: str = ""
@@ -45,7 +46,9 @@ class _Watch:
 
     @property
     def pause_seconds(self) -> float:
-        """How long to rest between looks: short for short runs, so that no end is noticed late."""
+        """How long to rest between looks: short for short runs, though others stand behind them all the same."""
+        if self.place != "running":
+            return WAITING_LOOK_SECONDS
         elapsed = time.monotonic() - self.place_since
         return min(LONGEST_LOOK_SECONDS, max(SHORTEST_LOOK_SECONDS, elapsed / 50))
 

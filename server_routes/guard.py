@@ -108,8 +108,7 @@ def check_host(hosts: Collection[str], allowed_hosts: Collection[str]) -> None:
         raise Refusal(
             421,
             "wrong_host",
-            f"E3 does not answer to the Host {host[:100]!r}; "
-            "add its name to allowed_hosts in global_config.yaml",
+            f"E3 does not answer to the Host {host[:100]!r}; add its name to allowed_hosts in global_config.yaml",
         )
 
 
@@ -200,9 +199,7 @@ async def _read_body(request: web.Request, route: Route, engine: Engine) -> Any:
         return data
     body = await asyncio.to_thread(strict_json.read_json, data)
     if not isinstance(body, dict):
-        raise InvalidConfig(
-            f"the body must be a JSON object, got {job_schema.shown(body)}", code="not_a_mapping"
-        )
+        raise InvalidConfig(f"the body must be a JSON object, got {job_schema.shown(body)}", code="not_a_mapping")
     if not route.takes_yaml:  # a job is checked by the rules of jobs
         _check(body, route.body or NO_FIELDS, "the body")
     return body
@@ -262,9 +259,7 @@ def _check(value: Mapping[str, Any], schema: Schema, what: str) -> None:
             near = names.nearest(name, schema["properties"])
             known = ", ".join(schema["properties"]) or "nothing"
             hint = f"did you mean {near}?" if near else f"it takes {known}"
-            raise InvalidConfig(
-                f"{what} has the unknown {job_schema.name_of((name,))}; {hint}", code="unknown_field"
-            )
+            raise InvalidConfig(f"{what} has the unknown {job_schema.name_of((name,))}; {hint}", code="unknown_field")
     problem = next(job_schema.violations(value, schema, strict=True), None)
     if problem is not None:
         raise InvalidConfig(problem.message, code=problem.code)

@@ -8,11 +8,9 @@ from aiohttp import web
 
 from ..e3_nodes import authoring, job_views, queue_manager, removal, validation
 from ..e3_nodes.errors import InvalidConfig
-from ..e3_nodes.store.protocol import JobFilter
-from . import responses
+from ..e3_nodes.store.protocol import BulkAnswer, JobFilter
+from . import responses, schemas
 from .call import Call
-
-MOST_BULK_NAMES = 2_000
 
 _FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
 
@@ -29,9 +27,7 @@ async def submit_job(call: Call) -> dict[str, Any]:
     runtime = call.runtime
 
     def submit() -> dict[str, Any]:
-        job = authoring.submit_new(
-            call.body, call.query.get("name"), runtime.cfg, runtime.workflows, runtime.db
-        )
+        job = authoring.submit_new(call.body, call.query.get("name"), runtime.cfg, runtime.workflows, runtime.db)
         return job_views.job_row(runtime.db, job["config_name"])
 
     return await call.run(submit)
@@ -123,15 +119,10 @@ async def bulk(call: Call) -> dict[str, Any]:
     body = call.body
     if ("names" in body) == ("filter" in body):
         raise InvalidConfig("a bulk action wants either names or filter")
-    if len(body.get("names", ())) > MOST_BULK_NAMES:
-        raise InvalidConfig(
-            f"names may be {MOST_BULK_NAMES:,} at most, got {len(body['names']):,}; use a filter"
-        )
-    answers = await call.run(_bulk, call, body["action"], body.get("names"), body.get("filter"))
-    results = [
-        {key: answer[key] for key in ("config_name", "ok", "error") if key in answer} for answer in answers
-    ]
-    return {"results": results, "changed": sum(answer["ok"] for answer in results)}
+    if len(body.get("names", ())) > schemas.MOST_BULK_NAMES:
+        most, got = schemas.MOST_BULK_NAMES, len(body["names"])
+        raise InvalidConfig(f"names may be {most:,} at most, got {got:,}; use a filter")
+    return await call.run(_bulk, call, body["action"], body.get("names"), body.get("filter"))
 
 
 async def output(call: Call) -> web.StreamResponse:
@@ -164,12 +155,19 @@ async def _row_after(call: Call, verb: Any, *args: Any) -> dict[str, Any]:
     return await call.run(act)
 
 
-def _bulk(call: Call, action: str, names: list[str] | None, where: Any) -> list[Any]:
-    filtered = None if where is None else _filter(where)
+def _bulk(call: Call, action: Any, names: list[str] | None, where: Any) -> dict[str, Any]:
+    db, filtered = call.db, None if where is None else _filter(where)
     known = None if names is None else [validation.canonical_config_name(name) for name in names]
     if action == "delete":
-        return removal.remove_jobs(call.db, call.cfg, names=known, where=filtered)
-    return call.db.bulk(action, names=known, where=filtered, priority=call.body.get("priority"))  # type: ignore[arg-type]
+        answers = removal.remove_jobs(db, call.cfg, names=known, where=filtered)
+    else:
+        answers = db.bulk(action, names=known, where=filtered, priority=call.body.get("priority"))
+    results = [_told(answer) for answer in answers]
+    return {"results": results, "changed": sum(bool(answer.get("ok")) for answer in answers)}
+
+
+def _told(answer: BulkAnswer) -> dict[str, Any]:
+    return {key: value for key, value in answer.items() if key != "config_path"}
 
 
 def _output_path(call: Call, number: int) -> Any:

@@ -40,9 +40,7 @@ class Refusal(errors.E3Error):
         headers: Headers that belong to the status.
     """
 
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message, code=code)
         self.status = status
         self.headers = dict(headers or {})

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..e3_nodes.job_schema import job_schema
+from ..e3_nodes.errors import E3Error
 from . import guard, jobs, openapi, queue, schemas, system
 from .call import Call, Route
 from .engine import Engine
 
 
 async def describe(call: Call) -> dict[str, Any]:
-    """Answer the catalogue as OpenAPI."""
-    return openapi.document(ROUTES, call.engine.version)
+    """Answer the catalogue as OpenAPI; with the TYPE words of the settings, where there are settings."""
+    try:
+        job_types = call.cfg["job_types"]
+    except E3Error:
+        job_types = {}
+    return openapi.document(ROUTES, call.engine.version, job_types)
 
 
 JOB = "/jobs/{config_name}"
 
 ROUTES: tuple[Route, ...] = (
-    Route(
-        "GET", "/jobs", jobs.list_jobs, "List jobs, page by page", schemas.LIST_QUERY, returns=schemas.JOBS
-    ),
+    Route("GET", "/jobs", jobs.list_jobs, "List jobs, page by page", schemas.LIST_QUERY, returns=schemas.JOBS),
     Route(
         "POST",
         "/jobs",
         jobs.submit_job,
         "Take a new job in; without a name it gets TYPE_<now>_<n>_<workflow>",
         schemas.NAME_QUERY,
-        body=job_schema(),
         returns=schemas.JOB_ROW,
         status=201,
         needs_body=True,
@@ -53,9 +54,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("DELETE", JOB, jobs.remove_job, "Remove it, for seven days within reach", returns=schemas.JOB_ROW),
     Route("POST", f"{JOB}/restore", jobs.restore_job, "Bring a removed job back", returns=schemas.JOB_ROW),
-    Route(
-        "POST", f"{JOB}/retry", jobs.retry_job, "Run a failed or cancelled job again", returns=schemas.JOB_ROW
-    ),
+    Route("POST", f"{JOB}/retry", jobs.retry_job, "Run a failed or cancelled job again", returns=schemas.JOB_ROW),
     Route("POST", f"{JOB}/god-mode", jobs.god_mode, "Make it the next one", returns=schemas.JOB_ROW),
     Route("POST", f"{JOB}/cancel", jobs.cancel_job, "Cancel it", returns=schemas.JOB_ROW),
     Route("POST", f"{JOB}/repin", jobs.repin_job, "Take its workflow as it is now", returns=schemas.JOB_ROW),
@@ -74,7 +73,7 @@ ROUTES: tuple[Route, ...] = (
         jobs.output,
         "A result, counted from 0, or a small picture of it",
         schemas.THUMBNAIL_QUERY,
-        returns="application/octet-stream",
+        returns=openapi.FILE,
     ),
     Route("GET", "/queue", queue.list_queue, "The state of the queue", returns=schemas.QUEUE),
     Route("POST", "/queue/pause", queue.pause_queue, "Let no further job start", returns=schemas.QUEUE),
@@ -87,12 +86,8 @@ ROUTES: tuple[Route, ...] = (
         {"limit": schemas.LIMIT},
         returns=schemas.REJECTIONS,
     ),
-    Route(
-        "GET", "/workflows", system.list_workflows, "Workflows and their inputs", returns=schemas.WORKFLOWS
-    ),
-    Route(
-        "GET", "/stats", queue.queue_stats, "Durations, estimates, causes of failure", returns=schemas.STATS
-    ),
+    Route("GET", "/workflows", system.list_workflows, "Workflows and their inputs", returns=schemas.WORKFLOWS),
+    Route("GET", "/stats", queue.queue_stats, "Durations, estimates, causes of failure", returns=schemas.STATS),
     Route(
         "GET",
         "/health",
@@ -102,17 +97,16 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/metrics", queue.metrics, "The queue for Prometheus", returns="text/plain"),
     Route("GET", "/openapi.json", describe, "This description", returns=schemas.ANY_OBJECT),
-    Route(
-        "GET", "", system.to_page, "Leads to the page", None, returns="text/html", status=302, is_open=True
-    ),
+    Route("GET", "", system.to_page, "Leads to the page", None, status=302, is_open=True),
+    Route("GET", "/docs", system.docs, "The routes as a page", None, returns="text/html", is_open=True),
     Route("GET", "/", system.page, "The panel as a full page", None, returns="text/html", is_open=True),
     Route(
         "GET",
-        "/web/{path:.+}",
+        "/web/{path:(?s:.+)}",
         system.asset,
         "The page's files",
         None,
-        returns="text/javascript",
+        returns=openapi.FILE,
         is_open=True,
     ),
 )
@@ -128,6 +122,6 @@ def add_routes(route_table: Any, engine: Engine) -> None:
     by_path: dict[str, dict[str, Route]] = {}
     for route in ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
-    by_path["/{path:.*}"] = {"GET": Route("GET", "/{path:.*}", system.nothing, "Nothing", None)}
+    by_path["/{path:(?s:.*)}"] = {"GET": Route("GET", "/{path}", system.nothing, "Nothing", None)}
     for path, methods in by_path.items():
         route_table.route("*", f"/e3{path}")(guard.guarded(methods, engine))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..e3_nodes.job_schema import job_schema
 from ..e3_nodes.model import MAX_PRIORITY, MEDIA, MIN_PRIORITY, Status
 from ..e3_nodes.thumbnails import MAX_SIZE, MIN_SIZE
+
+MOST_BULK_NAMES = 2_000
+EXAMPLE_NAME = "T2I_20250809123001_1_knight"
 
 STATUSES = [status.value for status in Status]
 SORTS = ["order", "created", "ended", "duration", "name"]
@@ -73,23 +78,51 @@ THUMBNAIL_QUERY: dict[str, Any] = {
     }
 }
 
-CHANGE = closed(
-    priority=PRIORITY, before={"type": ["string", "null"], "description": "null: the end of its priority"}
-)
-COPY = closed(
-    inputs={
-        "type": "object",
-        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
-        "description": "Inputs that differ; null leaves one out.",
-    }
-)
-BULK = closed(
-    ("action",),
-    action={"type": "string", "enum": ["retry", "cancel", "delete", "set_priority", "god-mode"]},
-    names={"type": "array", "items": TEXT, "description": "Up to 2,000."},
-    filter=closed(**FILTER),
-    priority=PRIORITY,
-)
+
+def new_job(job_types: Mapping[str, str]) -> dict[str, Any]:
+    """Return the schema of a job that comes through a door: a job file's, and its name."""
+    schema = job_schema(job_types)
+    name = {**MAYBE_TEXT, "description": f"Such as {EXAMPLE_NAME}; E3 finds one where it is left out."}
+    return {**schema, "properties": {"name": name, **schema["properties"]}, "examples": [_EXAMPLE_JOB]}
+
+
+_EXAMPLE_JOB = {
+    "job_type": "T2I",
+    "workflow_id": "wf_hello_image",
+    "inputs": {"width": 768, "color": 3381759},
+    "outputs": {"file_path": f"jobs/finished/image/{EXAMPLE_NAME}.png"},
+}
+
+
+CHANGE = {
+    **closed(priority=PRIORITY, before={"type": ["string", "null"], "description": "null: the end of its priority"}),
+    "minProperties": 1,
+    "maxProperties": 1,
+    "examples": [{"priority": 20}],
+}
+COPY = {
+    **closed(
+        inputs={
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+            "description": "Inputs that differ; null leaves one out.",
+        }
+    ),
+    "examples": [{"inputs": {"seed": 7}}],
+}
+BULK = {
+    **closed(
+        ("action",),
+        action={"type": "string", "enum": ["retry", "cancel", "delete", "set_priority", "god-mode"]},
+        names={"type": "array", "items": TEXT, "maxItems": MOST_BULK_NAMES},
+        filter=closed(**FILTER),
+        priority=PRIORITY,
+    ),
+    "oneOf": [{"required": ["names"]}, {"required": ["filter"]}],
+    "if": {"properties": {"action": {"const": "set_priority"}}},
+    "then": {"required": ["priority"]},
+    "examples": [{"action": "retry", "filter": {"status": ["failed"]}}],
+}
 
 TOTALS = {**shape(**dict.fromkeys(STATUSES, NUMBER)), "description": "Jobs by status."}
 JOB_ROW = {
@@ -152,22 +185,16 @@ RUNNING = shape(
 )
 QUEUE = shape(user_paused=FLAG, auto_reason=MAYBE_TEXT, paused=FLAG, running=list_of(RUNNING), totals=TOTALS)
 REJECTIONS = shape(
-    rejections=list_of(
-        shape(path=TEXT, code=TEXT, reason=TEXT, line=MAYBE_NUMBER, column=MAYBE_NUMBER, seen_at=NUMBER)
-    )
+    rejections=list_of(shape(path=TEXT, code=TEXT, reason=TEXT, line=MAYBE_NUMBER, column=MAYBE_NUMBER, seen_at=NUMBER))
 )
 WORKFLOWS = shape(
-    workflows=list_of(
-        shape(workflow_id=TEXT, description=TEXT, required_inputs=list_of(TEXT), inputs=ANY_OBJECT)
-    )
+    workflows=list_of(shape(workflow_id=TEXT, description=TEXT, required_inputs=list_of(TEXT), inputs=ANY_OBJECT))
 )
 STATS = shape(
     workflows=ANY_OBJECT,
     eta={"type": ["object", "null"]},
     throughput=ANY_OBJECT,
-    failures=list_of(
-        shape(workflow_id=TEXT, error_type=TEXT, summary=TEXT, count=NUMBER, names=list_of(TEXT))
-    ),
+    failures=list_of(shape(workflow_id=TEXT, error_type=TEXT, summary=TEXT, count=NUMBER, names=list_of(TEXT))),
 )
 HEALTH = shape(
     status={"type": "string", "enum": ["ok", "unavailable"]},

@@ -56,6 +56,11 @@ async def page(call: Call) -> web.StreamResponse:
     return responses.asset(_asset_path("page/page.html"), "text/html")
 
 
+async def docs(call: Call) -> web.StreamResponse:
+    """Serve the description of the routes as a page."""
+    return responses.asset(_asset_path("page/docs.html"), "text/html")
+
+
 async def to_page(call: Call) -> web.Response:
     """Lead the address without its slash to the page, under whichever prefix it was asked."""
     return web.Response(status=302, headers={"Location": f"{call.request.path}/"})
@@ -104,9 +109,7 @@ def _health(engine: Engine) -> dict[str, Any]:
         runtime = engine.runtime
         problems = engine.problems()
         state = runtime.db.queue_state()
-        is_away = state["auto_reason"] in KEEP_AWAY or any(
-            problem["code"] in KEEP_AWAY for problem in problems
-        )
+        is_away = state["auto_reason"] in KEEP_AWAY or any(problem["code"] in KEEP_AWAY for problem in problems)
         return {
             "status": "unavailable" if is_away else "ok",
             **report,
@@ -138,7 +141,5 @@ def _problems(engine: Engine, exc: E3Error) -> list[dict[str, Any]]:
 
 def _first(problems: list[dict[str, Any]]) -> dict[str, Any]:
     worst = next((problem for problem in problems if problem["code"] in KEEP_AWAY), None)
-    code, message = (
-        (worst["code"], worst["message"]) if worst else ("disk_full", "the disk is full; jobs wait")
-    )
+    code, message = (worst["code"], worst["message"]) if worst else ("disk_full", "the disk is full; jobs wait")
     return {"error": {"type": code, "message": message, "details": {}}}

@@ -49,7 +49,7 @@ class BareRuntime:
     """Settings and nothing else, for tests of the guard."""
 
     def __init__(self, **settings: Any) -> None:
-        self.cfg = {"allowed_hosts": [], "api_token": "", "home": "/home/e3", **settings}
+        self.cfg = {"allowed_hosts": [], "api_token": "", "home": "/home/e3", "job_types": {}, **settings}
 
 
 def write_home(folder: Path, **settings: Any) -> dict[str, Any]:

@@ -83,10 +83,9 @@ class Events:
                 log.debug("No websocket to ComfyUI: %r", exc)
             finally:
                 self._set_connected(False)
-            # Whoever greets with a status is ComfyUI; it may be back at once.
-            pause = (
-                FIRST_PAUSE_SECONDS if self.version > before + 1 else min(2 * pause, LONGEST_PAUSE_SECONDS)
-            )
+            # ComfyUI greets with a status, which counts what was missed; it may be back at once.
+            is_comfyui = self.version > before
+            pause = FIRST_PAUSE_SECONDS if is_comfyui else min(2 * pause, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
 
     async def _take_in(self, socket: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ def run_add(args: argparse.Namespace, screen: Screen) -> Answer:
     if args.name and args.files != [STDIN]:
         raise UsageError("e3 add: --name is for a job on stdin; right is: e3 add - --name NAME")
     with open_home() as home:
-        candidates = _judged(args.files, home, args.name)
+        candidates = _judged(args.files, home, lambda data: args.name or _free_name(data, home))
         judging.judge_names(candidates, home.cfg, home.db)
         if any(candidate.problems for candidate in candidates):
             return _refusal(candidates, home, "; nothing was taken in")
         findings = judging.deliver(candidates, home.cfg, home.workflows, home.db)
-        refused = [finding for finding in findings if finding["status"] == "rejected"]
+        refused = [finding for finding in findings if finding.get("status") == "rejected"]
         blocks = [_taken(candidate, home) for candidate in candidates]
         data = {"jobs": [_data_of(candidate, home) for candidate in candidates]}
     if refused:
@@ -41,7 +41,7 @@ def run_add(args: argparse.Namespace, screen: Screen) -> Answer:
 def run_validate(args: argparse.Namespace, screen: Screen) -> Answer:
     """Judge files, and leave them where they are."""
     with open_home() as home:
-        candidates = _judged(args.files, home)
+        candidates = _judged(args.files, home, lambda data: f"{_subject(data, home)[0]}_20250101000000_1_job")
         if any(candidate.problems for candidate in candidates):
             return _refusal(candidates, home, "")
     files = [{"file": candidate.label, "warnings": _warnings(candidate)} for candidate in candidates]
@@ -49,8 +49,8 @@ def run_validate(args: argparse.Namespace, screen: Screen) -> Answer:
     return Answer({"files": files, "problems": []}, blocks)
 
 
-def _judged(files: Sequence[str], home: Home, name: str | None = None) -> list[Candidate]:
-    candidates = [candidate for file in files for candidate in _candidates(file, home, name)]
+def _judged(files: Sequence[str], home: Home, name_of: Callable[[bytes], str]) -> list[Candidate]:
+    candidates = [candidate for file in files for candidate in _candidates(file, home, name_of)]
     if not candidates:
         raise InvalidConfig(f"there is no job file in {', '.join(files)}; job files end in .yaml")
     for candidate in candidates:
@@ -59,12 +59,11 @@ def _judged(files: Sequence[str], home: Home, name: str | None = None) -> list[C
     return candidates
 
 
-def _candidates(file: str, home: Home, name: str | None) -> Iterator[Candidate]:
+def _candidates(file: str, home: Home, name_of: Callable[[bytes], str]) -> Iterator[Candidate]:
     """Yield what an argument means: stdin, the files of a folder, or a file."""
     if file == STDIN:
         data = sys.stdin.buffer.read(MAX_CONFIG_BYTES + 1)
-        known = validation.canonical_config_name(name) if name else _name_for(data, home)
-        yield Candidate(STDIN, known, data)
+        yield Candidate(STDIN, validation.canonical_config_name(name_of(data)), data)
         return
     paths = file_utils.list_yaml_under(file) if Path(file).is_dir() else [file]
     for path in paths:
@@ -80,15 +79,19 @@ def _place_in_processing(path: Path, home: Home) -> Path | None:
     return absolute if absolute.is_relative_to(root) else None
 
 
-def _name_for(data: bytes, home: Home) -> str:
-    """Find a free name for a job that came without one; a job that cannot be read gets any."""
+def _free_name(data: bytes, home: Home) -> str:
+    """Find a free name for a job that came without one."""
+    return authoring.free_name(*_subject(data, home), home.cfg, home.db, datetime.now())
+
+
+def _subject(data: bytes, home: Home) -> tuple[str, str]:
+    """Read a job's type and workflow, for its name; a job that cannot be read gets any."""
     try:
         job = strict_yaml.read(data).data
-        job_type, workflow_id = job["job_type"], str(job["workflow_id"])
-        names.media_of_type(job_type, home.cfg["job_types"])
+        names.media_of_type(job["job_type"], home.cfg["job_types"])
+        return job["job_type"], str(job["workflow_id"])
     except (InvalidConfig, LookupError, TypeError):
-        job_type, workflow_id = "T2I", "job"
-    return authoring.free_name(job_type, workflow_id, home.cfg, home.db, datetime.now())
+        return "T2I", "job"
 
 
 def _refusal(candidates: Sequence[Candidate], home: Home, outcome: str) -> Answer:

@@ -29,7 +29,7 @@ def run_monitor(args: argparse.Namespace, screen: Screen) -> Answer:
     with open_home() as home:
         findings = monitor.scan_once(home.cfg, home.workflows, home.db)
     blocks: list[Block] = [_finding_line(finding) for finding in findings]
-    rejected = sum(finding["status"] == "rejected" for finding in findings)
+    rejected = sum(finding.get("status") == "rejected" for finding in findings)
     data = {"files": findings}
     if rejected:
         message = f"{rejected} of {len(findings)} files cannot be taken"
@@ -129,7 +129,8 @@ def wait_for(event: threading.Event) -> None:
 
 
 def _finding_line(finding: monitor.Finding) -> Line:
-    place = f":{finding['line']}:{finding['column']}" if finding.get("line") else ""
-    reason = f": {finding['reason']} ({finding.get('code')})" if "reason" in finding else ""
-    style = {"accepted": "good", "rejected": "bad"}.get(finding["status"], "dim")
-    return Line(f"{finding['status']:<9}  {finding['path']}{place}{reason}", style)
+    status, line = finding.get("status", ""), finding.get("line")
+    place = f":{line}:{finding.get('column')}" if line else ""
+    reason = f": {finding.get('reason')} ({finding.get('code')})" if "reason" in finding else ""
+    style = {"accepted": "good", "rejected": "bad"}.get(status, "dim")
+    return Line(f"{status:<9}  {finding.get('path')}{place}{reason}", style)

@@ -78,9 +78,10 @@ COMMANDS: tuple[Command, ...] = (
         "up",
         "up.run_up",
         "start ComfyUI with E3 in it, else the embedded host",
-        "It starts the ComfyUI that --comfyui or COMFYUI_PATH names, or the one whose custom_nodes this plugin is in;\n"
-        "COMFYUI_PYTHON names its interpreter, COMFYUI_ARGS more arguments of its main.py. Where there is none, the\n"
-        "embedded host starts: a few nodes, no models. The server ends together with this command.",
+        "It starts the ComfyUI that --comfyui or COMFYUI_PATH names, or the one whose custom_nodes this\n"
+        "plugin is in; COMFYUI_PYTHON names its interpreter, COMFYUI_ARGS more arguments of its main.py.\n"
+        "Where there is none, the embedded host starts: a few nodes, no models. The server ends together\n"
+        "with this command.",
         (
             _option("--comfyui", "PATH", "the folder of the ComfyUI to start"),
             _flag("--embedded", "start the embedded host even if a ComfyUI is found"),
@@ -97,7 +98,7 @@ COMMANDS: tuple[Command, ...] = (
         "init",
         "initialize.run_init",
         "make a home: folders, commented settings, examples, schemas for editors",
-        "What is there already stays as it is. A home is the folder that E3_HOME names, else the plugin's own.",
+        "What is there already stays as it is. Home is the folder that E3_HOME names, else the plugin's own.",
         (Arg(("folder",), "the home to make; else the one in use", {"metavar": "FOLDER", "nargs": "?"}),),
         examples=(("e3 init ~/e3", "make a home there; then set E3_HOME to it"),),
     ),
@@ -105,8 +106,8 @@ COMMANDS: tuple[Command, ...] = (
         "add",
         "adding.run_add",
         "check job files, and take them in only if all are good",
-        "Every problem of every file is said at once, with line and column. A folder means every .yaml file in it.\n"
-        "A file that was taken in before, unchanged, counts as good.",
+        "Every problem of every file is said at once, with line and column. A folder means every .yaml\n"
+        "file in it. A file that was taken in before, unchanged, counts as good.",
         (
             _FILES,
             _option("--name", "NAME", "the name of the job on stdin; else TYPE_<now>_<n>_<workflow>"),
@@ -129,14 +130,18 @@ COMMANDS: tuple[Command, ...] = (
         "wait",
         "waiting.run_wait",
         "wait until jobs have ended, and say where the results are",
-        "It ends when the last job has ended: with 0 if all are done, with 1 if one failed or was cancelled, or if\n"
-        "the time is over. A file that was dropped and is not taken in yet may be waited for, too.",
+        "It ends when the last job has ended: with 0 if all are done, with 1 if one failed or was\n"
+        "cancelled, or if the time is over. A file that was dropped and is not taken in yet may be waited\n"
+        "for, too.",
         (
             _NAMES,
             _option("--timeout", "SECONDS", "give up after so long; the jobs go on", type=float),
         ),
         examples=(
-            ("e3 add knight.yaml && e3 wait knight", "a job as a function call, where knight stands for its name"),
+            (
+                "e3 add knight.yaml && e3 wait knight",
+                "a job as a function call, where knight stands for its name",
+            ),
             ("e3 wait NAME --timeout 900 --json", "for a script: paths, status and cause in one envelope"),
         ),
     ),
@@ -170,7 +175,7 @@ COMMANDS: tuple[Command, ...] = (
         "copy",
         "jobs.run_copy",
         "make a new job from another one",
-        "The copy has a new name and a result path of its own. Inputs are given as text and read by their type.",
+        "The copy has a new name and a result path of its own. Inputs are text, read by their type.",
         (
             _NAME,
             _option(
@@ -218,7 +223,13 @@ COMMANDS: tuple[Command, ...] = (
                 {"nargs": "?", "choices": [*(status.value for status in Status), "rejected"]},
             ),
             _option("--search", "TEXT", "only jobs with this in their name or workflow"),
-            _option("--limit", "N", "at most so many; 100 by default", type=whole_number(1, 1_000_000), default=100),
+            _option(
+                "--limit",
+                "N",
+                "at most so many; 100 by default",
+                type=whole_number(1, 1_000_000),
+                default=100,
+            ),
         ),
         examples=(
             ("e3 queue ls", "everything, what runs next first"),
@@ -271,8 +282,8 @@ COMMANDS: tuple[Command, ...] = (
         "run",
         "agent.run_jobs",
         "run jobs on a ComfyUI that is reached by URL",
-        "Several agents may work on one home, each with its own ComfyUI: no job is run twice. With --once it ends\n"
-        "when nothing is left that can run now, with 1 if a job has failed.",
+        "Several agents may work on one home, each with its own ComfyUI: no job is run twice. With --once\n"
+        "it ends when nothing is left that can run now, with 1 if a job has failed.",
         (_URL, _flag("--monitor", "with --loop: take job files in as well")),
         either=_ONCE_OR_LOOP,
         examples=(
@@ -291,8 +302,8 @@ COMMANDS: tuple[Command, ...] = (
         "workflows add",
         "workflows.run_add",
         "take in a workflow that was exported from ComfyUI in API format",
-        "It proposes names for the inputs, writes workflows/user/ID.yaml with the template beside it, and checks that\n"
-        "it loads. Change the names in that file as you like.",
+        "It proposes names for the inputs, writes workflows/user/ID.yaml with the template beside it, and\n"
+        "checks that it loads. Change the names in that file as you like.",
         (
             Arg(("file",), "what Workflow > Export (API) has written", {"metavar": "FILE"}),
             _option("--id", "ID", "the id that jobs will name; else the file's name"),
@@ -315,10 +326,29 @@ COMMANDS: tuple[Command, ...] = (
         "doctor",
         "doctor.run_doctor",
         "find what will fail before the night does",
-        "It checks home, filesystem, database, settings and workflows, and asks the ComfyUI that it can reach about\n"
-        "the nodes, models and values of every workflow and every waiting job. It ends with 1 if something will fail.",
-        (_URL, _flag("--fix", "do what is safe: make folders, take over from dead workers, remove stale locks")),
+        "It checks home, filesystem, database, settings and workflows, and asks the ComfyUI that it can\n"
+        "reach about the nodes, models and values of every workflow and every waiting job. It ends with 1\n"
+        "if something will fail.",
+        (
+            _URL,
+            _flag("--fix", "do what is safe: make folders, take over from dead workers, remove stale locks"),
+        ),
         examples=(("e3 doctor --url http://gpu.lan:8188", "will tonight's jobs run over there?"),),
+    ),
+    Command(
+        "selftest",
+        "proof.run_selftest",
+        "kill E3 in throw-away homes, and check that nothing is lost, doubled or torn",
+        "It kills E3 at every named place of a job's life, in recovery and at random times, freezes it past\n"
+        "its lease, fills a disk, and checks the promise of docs/durability.md after each. It touches\n"
+        "nothing of yours and ends with 1 if the promise was broken. Linux only.",
+        (
+            _flag("--chaos", "kill, freeze and fill; without it only a few random kills are made"),
+            _option("--runs", "N", "random kills to make", type=whole_number(0, 1_000_000)),
+            _option("--seconds", "N", "kill at random for so long", type=whole_number(1, 1_000_000)),
+            _option("--seed", "N", "repeat the random choices of an earlier run", type=whole_number(0, 2**32)),
+        ),
+        examples=(("e3 selftest --chaos --runs 1000", "the whole proof; about a quarter of an hour"),),
     ),
     Command(
         "completion",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from .. import config_loader, queue_manager, store
+from .. import config_loader, locks, queue_manager, store
 from ..errors import E3Error, InvalidWorkflow, UnknownJob
 from ..model import Job, Workflow
 from ..store.protocol import JobStore
@@ -16,12 +17,19 @@ from .answers import Answer, Failure
 
 
 class Home:
-    """Settings, workflows and job table of the home that ``E3_HOME`` names, or of the plugin's own folder."""
+    """Settings, workflows and job table of the home that ``E3_HOME`` names, or of the plugin's own folder.
+
+    Args:
+        environ: The environment that names it; the process's own when None.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = environ
 
     @cached_property
     def cfg(self) -> dict[str, Any]:
         """The settings, with ComfyUI's input folder where it can be found."""
-        cfg = config_loader.load_home()
+        cfg = config_loader.load_home(self._environ)
         folder = comfyui.input_folder(cfg["home"])
         return {**cfg, "input_folder": str(folder)} if folder else cfg
 
@@ -75,6 +83,13 @@ def open_home() -> Iterator[Home]:
         yield home
     finally:
         home.close()
+
+
+def workers_of(db: JobStore) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Tell the workers that live from those whose lock is free: their process is gone."""
+    dead = [worker for worker in db.list_workers() if locks.is_free(Path(worker["lock_path"]))]
+    alive = [worker for worker in db.list_workers() if worker not in dead]
+    return alive, dead
 
 
 def unknown_job(db: JobStore, name: str) -> UnknownJob:

@@ -56,18 +56,14 @@ def run_rm(args: argparse.Namespace, screen: Screen) -> Answer:
 def run_restore(args: argparse.Namespace, screen: Screen) -> Answer:
     """Bring removed jobs back."""
     with open_home() as home:
-        outcomes = each(
-            args.names, lambda n: removal.restore_job(home.db, queue_manager.canonical_name(n), home.cfg)
-        )
+        outcomes = each(args.names, lambda n: removal.restore_job(home.db, queue_manager.canonical_name(n), home.cfg))
     return answer_of(outcomes, "restored")
 
 
 def run_repin(args: argparse.Namespace, screen: Screen) -> Answer:
     """Pin jobs to their workflow as it is now."""
     with open_home() as home:
-        outcomes = each(
-            args.names, lambda name: queue_manager.repin_job(home.db, _name(home, name), home.workflows)
-        )
+        outcomes = each(args.names, lambda name: queue_manager.repin_job(home.db, _name(home, name), home.workflows))
     return answer_of(outcomes, "repinned")
 
 
@@ -123,7 +119,12 @@ def _page_blocks(page: dict[str, Any]) -> list[Block]:
     ]
     width = max(len(name) for name, _ in facts)
     lines = [Line(f"{name:<{width}}  {value}", page["status"] * (name == "status")) for name, value in facts if value]
-    return [Line(page["config_name"], "head"), *lines, *_attempt_blocks(page["attempts"]), *_trace_blocks(page)]
+    return [
+        Line(page["config_name"], "head"),
+        *lines,
+        *_attempt_blocks(page["attempts"]),
+        *_trace_blocks(page),
+    ]
 
 
 def _attempt_blocks(attempts: Sequence[dict[str, Any]]) -> list[Block]:

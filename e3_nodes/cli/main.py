@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
 import traceback
@@ -69,5 +70,5 @@ def _log_level(level: int) -> Iterator[None]:
 def _take_any_character() -> None:
     """Let names of any script through a stream of a narrow code page, escaped rather than raised."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             return
         near = nearest(str(value), visible(action))
         hint = f"did you mean {near}?" if near else f"there is: {', '.join(visible(action))}"
-        kind = "command" if isinstance(action, argparse._SubParsersAction) else _name_of(action)
+        kind = "command" if isinstance(action, argparse._SubParsersAction) else action.dest
         raise UsageError(f"{self.prog}: {str(value)!r} is no {kind}; {hint}")
 
 
@@ -110,11 +111,12 @@ def usage_line(parser: argparse.ArgumentParser) -> str:
         ['e3 queue set-priority [--json] NAME N']
     """
     own = arguments(parser)
-    options = [_spelled(action) for action in own if action.option_strings]
-    return " ".join([parser.prog, *options, *(_spelled(action) for action in own if not action.option_strings)])
+    options = [spelling(action) for action in own if action.option_strings]
+    return " ".join([parser.prog, *options, *(spelling(action) for action in own if not action.option_strings)])
 
 
-def _spelled(action: argparse.Action) -> str:
+def spelling(action: argparse.Action) -> str:
+    """Return how an argument is written, in brackets where it may be left out."""
     if isinstance(action, argparse._SubParsersAction):
         return "COMMAND ..."
     if action.option_strings:
@@ -175,4 +177,5 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         from ..config_loader import plugin_version
 
-        parser.exit(0, f"e3 {plugin_version()}\n")
+        sys.stdout.write(f"e3 {plugin_version()}\n")
+        parser.exit(0)

@@ -41,7 +41,10 @@ class Screen(Protocol):
         ...
 
     def finish(self, answer: Answer) -> int:
-        """Give the answer, and return the exit code that goes with it."""
+        """Give the answer, and return the exit code that goes with it.
+
+        A command that goes on for ever gives its answer when it is at work; programs hear only that one.
+        """
         ...
 
 
@@ -83,6 +86,7 @@ class JsonScreen:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        self._is_told = False
 
     def show(self, *blocks: Block) -> None:
         """Programs wait for the envelope."""
@@ -95,7 +99,9 @@ class JsonScreen:
         yield _NoMeter()
 
     def finish(self, answer: Answer) -> int:
-        write_line(self._out, self._encoded(envelope(answer)))
+        if not self._is_told:
+            write_line(self._out, self._encoded(envelope(answer)))
+        self._is_told = True
         return DONE if answer.failure is None else answer.failure.exit_code
 
     def _encoded(self, value: Any) -> str:

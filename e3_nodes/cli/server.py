@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,10 +22,11 @@ from . import comfyui
 from .answers import CommandFailed
 
 START_SECONDS = 240
-END_SECONDS = 10
+END_SECONDS = 5
 USUAL_PORT = 8188
 
 Process = subprocess.Popen[bytes]
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
@@ -69,34 +72,43 @@ def choose_port(wanted: int | None) -> int:
     raise CommandFailed("there is no free port", code="port_taken")
 
 
-def wait_until_ready(url: str, process: Process) -> None:
-    """Wait until E3 answers.
+def is_ready(url: str, process: Process, goes_on: Callable[[], bool]) -> bool:
+    """Wait until E3 answers; False when it is not to be waited for any more.
 
     Raises:
         HostUnavailable: The server ended, or stayed silent for four minutes.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with opener.open(f"{url}/e3/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except urllib.error.HTTPError as exc:
-            exc.close()
-        except OSError:
-            pass
+        if not goes_on():
+            return False
+        if _answers(f"{url}/e3/health"):
+            return True
         time.sleep(0.05)
     raise HostUnavailable(f"the server on {url} did not come up; its own messages above say why")
 
 
-def _end(process: Process) -> None:
-    process.terminate()
+def _answers(url: str) -> bool:
     try:
-        process.wait(timeout=END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        with _DIRECT.open(url, timeout=5) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError as exc:
+        exc.close()
+        return False
+    except OSError:
+        return False
+
+
+def _end(process: Process) -> None:
+    """Ask it to end as Ctrl-C does, then as a service manager does, then no more."""
+    asks = [process.terminate, process.kill]
+    if os.name == "posix":
+        asks.insert(0, lambda: process.send_signal(signal.SIGINT))
+    for ask in asks:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            ask()
+            process.wait(timeout=END_SECONDS)
+            break
     if process.stdin is not None:
         process.stdin.close()
 
@@ -118,7 +130,7 @@ def _comfyui_command(place: Path, port: int) -> tuple[list[str], Path]:
 
 
 def _python_of(place: Path) -> str:
-    """Return ComfyUI's own interpreter where it has a virtual environment or is the portable one, else this one."""
+    """Return the interpreter of ComfyUI's virtual environment or portable folder, else this one."""
     names = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
     known = [*(place / name for name in names), place.parent / "python_embeded" / "python.exe"]
     return str(next((python for python in known if python.exists()), sys.executable))

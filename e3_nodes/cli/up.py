@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .agent import ending_politely
 from .answers import Answer, Block, Failure, Line, UsageError
 from .comfyui import find_comfyui
 from .home import Home, open_home
-from .render import JsonScreen, Screen
+from .render import Screen
 
 
 def run_up(args: argparse.Namespace, screen: Screen) -> Answer:
@@ -27,27 +27,38 @@ def run_up(args: argparse.Namespace, screen: Screen) -> Answer:
         raise UsageError("e3 up: --once goes with --examples; right is: e3 up --examples --once")
     place = None if args.embedded else find_comfyui(args.comfyui)
     port = server.choose_port(args.port)
-    url = f"http://127.0.0.1:{port}"
-    is_json = isinstance(screen, JsonScreen)
-    with (
-        ending_politely() as asked_to_end,
-        server.running(place, port, quiet_stdout=is_json) as process,
-        open_home() as home,
-    ):
-        server.wait_until_ready(url, process)
-        names = drop_examples(home) if args.examples else []
-        told = _told(url, home.cfg, place)
-        if is_json and not args.once:
-            screen.finish(Answer(told))
+    with ending_politely() as asked_to_end, server.running(place, port, quiet_stdout=args.json) as process:
+        if not server.is_ready(f"http://127.0.0.1:{port}", process, lambda: not asked_to_end.is_set()):
+            return Answer()
+        with open_home() as home:
+            told = _told(port, home.cfg, place)
+            return _at_work(args, told, home, screen, process, asked_to_end)
+
+
+def _at_work(
+    args: argparse.Namespace,
+    told: dict[str, Any],
+    home: Home,
+    screen: Screen,
+    process: server.Process,
+    asked_to_end: threading.Event,
+) -> Answer:
+    """Say what to open, run the examples, and stay until asked to end."""
+    names = drop_examples(home) if args.examples else []
+    if args.once:
         screen.show(*_welcome(told))
-
-        def goes_on() -> bool:
-            return not asked_to_end.is_set() and process.poll() is None
-
-        answer = _watched(home, names, screen, goes_on)
-        if args.once:
-            return Answer({**told, **(answer.data or {})}, answer.blocks, answer.failure)
-        return _until_the_end(process, asked_to_end, is_json)
+    else:
+        screen.finish(Answer(told, _welcome(told)))
+    answer = _watched(home, names, screen, lambda: not asked_to_end.is_set() and process.poll() is None)
+    if args.once:
+        return Answer({**told, **(answer.data or {})}, answer.blocks, answer.failure)
+    screen.show(*answer.blocks)
+    if answer.failure is not None:
+        screen.note(answer.failure.message)
+    while process.poll() is None:
+        if asked_to_end.wait(0.2):
+            return Answer()
+    raise HostUnavailable(f"the server ended with code {process.returncode}; its own messages above say why")
 
 
 def drop_examples(home: Home) -> list[str]:
@@ -68,7 +79,7 @@ def _drop_example(file: Path, home: Home) -> str:
     return monitor.submit_job(name, data, home.cfg, home.workflows, home.db)["config_name"]
 
 
-def _watched(home: Home, names: Sequence[str], screen: Screen, goes_on: Any) -> Answer:
+def _watched(home: Home, names: Sequence[str], screen: Screen, goes_on: Callable[[], bool]) -> Answer:
     """Wait for the examples, and show each result as it appears."""
     if not names:
         return Answer()
@@ -77,24 +88,16 @@ def _watched(home: Home, names: Sequence[str], screen: Screen, goes_on: Any) -> 
     if answer.failure is None:
         return Answer(answer.data, [f"all {len(names)} examples are done"])
     if answer.failure.code == "timeout":
-        return Answer(answer.data, failure=Failure("host_unavailable", "the server ended before the examples were done"))
+        return Answer(
+            answer.data, failure=Failure("host_unavailable", "the server ended before the examples were done")
+        )
     return answer
 
 
-def _until_the_end(process: server.Process, asked_to_end: threading.Event, is_json: bool) -> Answer:
-    """Wait for Ctrl-C; a server that ends by itself with an error is one of ours."""
-    while process.poll() is None:
-        if asked_to_end.wait(0.2):
-            return _Silent() if is_json else Answer()
-    if process.returncode == 0:
-        return _Silent() if is_json else Answer()
-    raise HostUnavailable(f"the server ended with code {process.returncode}; its own messages above say why")
-
-
-def _told(url: str, cfg: dict[str, Any], place: Path | None) -> dict[str, Any]:
+def _told(port: int, cfg: dict[str, Any], place: Path | None) -> dict[str, Any]:
     paths = cfg["paths"]
     return {
-        "url": f"{url}/e3/",
+        "url": f"http://127.0.0.1:{port}/e3/",
         "server": str(place) if place else "embedded",
         "home": cfg["home"],
         "jobs_processing": paths["jobs_processing"],

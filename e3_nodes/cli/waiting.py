@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import file_utils, job_views, locks, names, queue_manager
+from .. import file_utils, job_views, names, queue_manager
 from ..model import Status
 from ..store.protocol import JobStore
 from .answers import Answer, Failure, Line
-from .home import Home, open_home, unknown_job
+from .home import Home, open_home, unknown_job, workers_of
 from .queue_verbs import seconds
 from .render import Meter, Screen
 
@@ -67,7 +66,10 @@ def watch(
 
 
 def endings(
-    home: Home, wanted: Iterable[str], goes_on: Callable[[], bool], sleep: Callable[[float], None] = time.sleep
+    home: Home,
+    wanted: Iterable[str],
+    goes_on: Callable[[], bool],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[str, Ended]]:
     """Yield each job as soon as it has ended.
 
@@ -119,8 +121,10 @@ def idle_reasons(db: JobStore) -> list[str]:
     reasons = []
     state = db.queue_state()
     if state["paused"]:
-        reasons.append(f"the queue is paused ({state['auto_reason'] or 'by a person'}); e3 queue resume lets jobs start")
-    if not any(not locks.is_free(Path(worker["lock_path"])) for worker in db.list_workers()):
+        reasons.append(
+            f"the queue is paused ({state['auto_reason'] or 'by a person'}); e3 queue resume lets jobs start"
+        )
+    if not workers_of(db)[0]:
         reasons.append("nobody runs jobs on this home now; e3 up or e3 run --loop does")
     return reasons
 
@@ -139,7 +143,7 @@ def _known_name(home: Home, name: str) -> str:
 def _dropped_file(home: Home, name: str) -> str | None:
     identity = names.identity(name)
     paths = file_utils.list_yaml_under(home.cfg["paths"]["jobs_processing"])
-    return next((path for path in paths if names.identity(os.path.basename(path)) == identity), None)
+    return next((path for path in paths if names.identity(Path(path).name) == identity), None)
 
 
 def _outcome(home: Home, name: str) -> Ended | None:
@@ -167,7 +171,14 @@ def _outcome_without_row(home: Home, name: str) -> Ended | None:
         return None
     code, reason = (why["code"], why["reason"]) if why else ("job_unknown", "the job was removed")
     status = "rejected" if why else "removed"
-    return {"config_name": name, "status": status, "duration": None, "outputs": [], "error_type": code, "error": reason}
+    return {
+        "config_name": name,
+        "status": status,
+        "duration": None,
+        "outputs": [],
+        "error_type": code,
+        "error": reason,
+    }
 
 
 def _line_of(job: Ended) -> Line:

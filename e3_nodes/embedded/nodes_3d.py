@@ -27,6 +27,25 @@ class File3D:
         return shutil.copy2(self.path, path)
 
 
+def _model_input(folders: Any) -> tuple[Any, ...]:
+    """List the models under ``input/3d``."""
+    base = Path(folders.get_input_directory())
+    found = [path for path in (base / "3d").rglob("*") if path.suffix.lower() in _SUFFIXES]
+    return combo(["none", *sorted(path.relative_to(base).as_posix() for path in found)], file_upload=True)
+
+
+def _is_known_model(folders: Any, model_file: str) -> bool | str:
+    known = model_file in ("", "none") or folders.exists_annotated_filepath(model_file)
+    return known or f"Invalid 3D model file: {model_file}"
+
+
+def _open_model(folders: Any, model_file: str) -> File3D | None:
+    return None if model_file in ("", "none") else File3D(folders.get_annotated_filepath(model_file))
+
+
+_SIDE = ("INT", {"default": 1024, "min": 1, "max": 4096, "step": 1})
+
+
 class Load3D(Node):
     """A model from ``input/3d``, and the pictures of it that the browser took."""
 
@@ -45,26 +64,45 @@ class Load3D(Node):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        base = Path(cls.folders.get_input_directory())
-        found = [path for path in (base / "3d").rglob("*") if path.suffix.lower() in _SUFFIXES]
-        files = sorted(path.relative_to(base).as_posix() for path in found)
-        side = ("INT", {"default": 1024, "min": 1, "max": 4096, "step": 1})
-        model = combo(["none", *files], file_upload=True)
-        return {"required": {"model_file": model, "image": ("LOAD_3D", {}), "width": side, "height": side}}
+        model = _model_input(cls.folders)
+        return {"required": {"model_file": model, "image": ("LOAD_3D", {}), "width": _SIDE, "height": _SIDE}}
 
     @classmethod
     def VALIDATE_INPUTS(cls, model_file: str, **_: Any) -> bool | str:
-        known = model_file in ("", "none") or cls.folders.exists_annotated_filepath(model_file)
-        return known or f"Invalid 3D model file: {model_file}"
+        return _is_known_model(cls.folders, model_file)
 
     def run(self, model_file: str, image: dict[str, Any], width: int, height: int) -> tuple[Any, ...]:
         loader = type("LoadImage", (LoadImage,), {"folders": self.folders})()
         (picture, _), (_, mask), (normal, _) = (loader.run(image[key]) for key in ("image", "mask", "normal"))
-        is_none = model_file in ("", "none")
-        path = "" if is_none else model_file
-        model = None if is_none else File3D(self.folders.get_annotated_filepath(model_file))
+        model = _open_model(self.folders, model_file)
+        path = "" if model is None else model_file
         seen = (picture, mask, path, normal, image["camera_info"])
         return *seen, None, model, image.get("model_3d_info", [])
+
+
+class Load3DAdvanced(Node):
+    """A model from ``input/3d`` alone, without pictures of it."""
+
+    MODULE = "comfy_extras.nodes_load_3d"
+    DISPLAY_NAME = "Load 3D (Advanced)"
+    CATEGORY = "3d"
+    EXPERIMENTAL = True
+    RETURN_TYPES = ("FILE_3D", "LOAD3D_MODEL_INFO", "LOAD3D_CAMERA", "INT", "INT")
+    RETURN_NAMES = ("model_3d", "model_3d_info", "camera_info", "width", "height")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        fields = {"model_file": _model_input(cls.folders), "viewport_state": ("LOAD_3D", {})}
+        return {"required": {**fields, "width": _SIDE, "height": _SIDE}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, model_file: str, **_: Any) -> bool | str:
+        return _is_known_model(cls.folders, model_file)
+
+    def run(self, model_file: str, viewport_state: Any, width: int, height: int) -> tuple[Any, ...]:
+        state = viewport_state if isinstance(viewport_state, dict) else {}
+        model = _open_model(self.folders, model_file)
+        return model, state.get("model_3d_info", []), state.get("camera_info"), width, height
 
 
 class SaveGLB(Node):
@@ -119,4 +157,6 @@ class Preview3D(Node):
         return {"ui": {"result": [name, camera_info, None]}}
 
 
-MODEL_NODES: dict[str, type[Node]] = {node.__name__: node for node in (Load3D, SaveGLB, Preview3D)}
+MODEL_NODES: dict[str, type[Node]] = {
+    node.__name__: node for node in (Load3D, Load3DAdvanced, SaveGLB, Preview3D)
+}

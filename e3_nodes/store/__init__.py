@@ -49,11 +49,12 @@ def init_db(
     return SqlJobStore(database, load_queries("sqlite"), Policy(crash_limit, jitter), clock)
 
 
-def open_store(cfg: Mapping[str, Any]) -> JobStore:
+def open_store(cfg: Mapping[str, Any], clock: Callable[[], int] | None = None) -> JobStore:
     """Make home's folders and open the job table.
 
     Args:
         cfg: The settings.
+        clock: As for ``init_db``.
 
     Returns:
         The store; close it when done.
@@ -66,6 +67,7 @@ def open_store(cfg: Mapping[str, Any]) -> JobStore:
         file_utils.ensure_directories(dict(cfg["paths"]))
     except OSError as exc:
         raise InvalidSettings(
-            f"E3's home {cfg['home']} cannot be used: {exc}; make it writable, or set E3_HOME to a folder that is"
+            f"E3's home {cfg['home']} cannot be used: {exc}; "
+            "make it writable, or set E3_HOME to a folder that is"
         ) from exc
-    return init_db(cfg["paths"]["database"], crash_limit=cfg["crash_limit"])
+    return init_db(cfg["paths"]["database"], clock=clock, crash_limit=cfg["crash_limit"])

@@ -16,12 +16,12 @@ from .rules import Ending
 class AttemptStore(StoreBase):
     """The executor's side of the table; ``protocol.JobStore`` says what each method promises."""
 
-    def lease_next_job(self, worker_id: str, lease_seconds: int) -> Job | None:
+    def lease_next_job(self, worker_id: str, lease_seconds: int, *, prompt_id: str | None = None) -> Job | None:
         now, token = self._now(), uuid.uuid4().hex
         lease = _lease(worker_id, token, now, lease_seconds)
         with self._db.transaction() as con:
             self._run(con, "promote_due", now=now)
-            row = self._run(con, "lease_next_job", **lease, now=now).fetchone()
+            row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id, now=now).fetchone()
             if row is None:
                 return None
             opened = {"job_id": row["id"], "lease_token": token, "worker_id": worker_id, "now": now}

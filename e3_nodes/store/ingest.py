@@ -69,8 +69,11 @@ class IngestStore(StoreBase):
         found = self._fetch("workflow_version", sha256=sha256)
         return json.loads(found[0]["workflow"]) if found else None
 
-    def mark_filed(self, job_id: int) -> None:
-        self._change("mark_filed", id=job_id, now=self._now())
+    def mark_filed(self, *job_ids: int) -> None:
+        now = self._now()
+        with self._db.transaction() as con:
+            for job_id in job_ids:
+                self._run(con, "mark_filed", id=job_id, now=now)
 
     def mark_unfiled(self, job_id: int) -> None:
         self._change("mark_unfiled", id=job_id)

@@ -128,8 +128,11 @@ class JobStore(Protocol):
         ...
 
     # --- an attempt's life (T3 to T12) -----------------------------------------------------------
-    def lease_next_job(self, worker_id: str, lease_seconds: int) -> Job | None:
-        """Claim the most urgent job that can run, with a new token; None when there is none or in a pause."""
+    def lease_next_job(self, worker_id: str, lease_seconds: int, *, prompt_id: str | None = None) -> Job | None:
+        """Claim the most urgent job that can run, with a new token; None when there is none or in a pause.
+
+        With ``prompt_id``, what ``record_submission`` writes is in the same commit: one wait for the disk less.
+        """
         ...
 
     def most_urgent(self) -> Job | None:
@@ -235,8 +238,8 @@ class JobStore(Protocol):
         ...
 
     # --- done jobs and their files -----------------------------------------------------------------
-    def mark_filed(self, job_id: int) -> None:
-        """Record that the YAML of an ended job is where it belongs."""
+    def mark_filed(self, *job_ids: int) -> None:
+        """Record in one transaction that the YAMLs of ended jobs are where they belong."""
         ...
 
     def unfiled_jobs(self, *, limit: int = 200) -> list[Job]:
@@ -373,7 +376,7 @@ class JobStore(Protocol):
         """Return a number that changes whenever any process has committed a change."""
         ...
 
-    def reopen(self, between: Callable[[], None] = lambda: None) -> None:
+    def reopen(self, between: Callable[[], object] = lambda: None) -> None:
         """Open the database anew at its path; do something, such as setting it aside, while it is closed."""
         ...
 

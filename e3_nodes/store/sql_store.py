@@ -27,7 +27,7 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
     def quick_check(self) -> list[str]:
         return self._db.quick_check()
 
-    def reopen(self, between: Callable[[], None] = lambda: None) -> None:
+    def reopen(self, between: Callable[[], object] = lambda: None) -> None:
         self._db.close()
         between()
         self._db = SqliteDatabase(self._db.path)

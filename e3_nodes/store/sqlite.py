@@ -21,6 +21,8 @@ APPLICATION_ID = 0x45334A42  # "E3JB"
 MINIMUM_VERSION = (3, 35, 0)  # RETURNING
 BUSY_SECONDS = 10.0
 MEMORY = ":memory:"
+GATHER_SECONDS = 0.002
+"""How long a commit waits, at most, for transactions that are about to begin."""
 
 _WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")
 _ROLLBACK = ("journal_mode = DELETE", "synchronous = EXTRA")
@@ -50,6 +52,9 @@ class SqliteDatabase:
         check_sqlite_version(sqlite3.sqlite_version_info)
         self.path = path
         self._lock = threading.RLock()
+        self._group: _Group | None = None
+        self._door_lock = threading.Lock()
+        self._at_the_door = 0
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
         self._watcher_lock = self._lock if path == MEMORY else threading.Lock()
@@ -69,15 +74,49 @@ class SqliteDatabase:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Begin at once, commit at the end, roll back on any exception; one at a time in a process.
 
+        Threads that come while another one commits share the next commit, for it is the wait for the disk that
+        costs: each is told of its end only when it is durable, and one that fails takes no other one with it.
+
         Raises:
             StoreUnavailable: Locked by another process, disk full, damaged or closed.
             InvalidConfig: A value that a rule of the schema refuses.
         """
-        with self._lock, _translated(self.path):
-            before = self._writer.total_changes
-            with _begun(self._writer):
-                yield self._writer
-            self._commits += self._writer.total_changes != before
+        with _translated(self.path):
+            with self._entered():
+                is_first = self._group is None
+                group = self._group = self._group or _Group(self._writer)
+                try:
+                    with group.member():
+                        yield self._writer
+                finally:
+                    if group.is_over or self.path == MEMORY:
+                        self._commit(group)
+            if is_first:
+                self._lead(group)
+            group.wait()
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        """Hold the writer; whoever waits for it is counted."""
+        with self._door_lock:
+            self._at_the_door += 1
+        with self._lock:
+            with self._door_lock:
+                self._at_the_door -= 1
+            yield
+
+    def _lead(self, group: _Group) -> None:
+        """Commit a group once those at the door have joined it."""
+        deadline = time.monotonic() + GATHER_SECONDS
+        while self._at_the_door > 0 and not group.is_over and time.monotonic() < deadline:
+            time.sleep(GATHER_SECONDS / 10)
+        with self._lock:
+            self._commit(group)
+
+    def _commit(self, group: _Group) -> None:
+        if self._group is group:
+            self._group = None
+            self._commits += group.commit()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -122,6 +161,8 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close every connection; further use raises StoreUnavailable."""
         with self._lock, self._idle_lock:
+            if self._group is not None:
+                self._commit(self._group)
             self._is_closed = True
             for con in {self._writer, self._watcher, *self._idle}:
                 con.close()
@@ -148,6 +189,74 @@ class SqliteDatabase:
         except OSError:
             return None
         return (found.st_dev, found.st_ino) if found else None
+
+
+class _Group:
+    """Transactions of several threads that share one BEGIN and one COMMIT.
+
+    Args:
+        con: The writer; its lock is held whenever a method but ``wait`` is called.
+
+    Attributes:
+        is_over: Whether it was committed or rolled back.
+    """
+
+    def __init__(self, con: sqlite3.Connection) -> None:
+        self.is_over = False
+        self._ended = threading.Event()
+        self._con = con
+        self._members = 0
+        self._error: sqlite3.Error | None = None
+        self._changes_before = con.total_changes
+        con.execute("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def member(self) -> Iterator[None]:
+        """Do the work of one; if it fails, its changes alone are taken back."""
+        if self._members:
+            self._con.execute("SAVEPOINT member")
+        try:
+            yield
+        except BaseException as exc:
+            self._take_back(exc)
+            raise
+        if self._members:
+            self._con.execute("RELEASE member")
+        self._members += 1
+
+    def _take_back(self, exc: BaseException) -> None:
+        if self._members and self._con.in_transaction:
+            self._con.execute("ROLLBACK TO member")
+            self._con.execute("RELEASE member")
+            return
+        if self._con.in_transaction:  # a full disk rolls everything back by itself
+            self._con.execute("ROLLBACK")
+        self._end(exc)
+
+    def commit(self) -> bool:
+        """Commit what the members did; tell whether anything changed."""
+        if self.is_over:
+            return False
+        try:
+            self._con.execute("COMMIT")
+        except sqlite3.Error as exc:
+            if self._con.in_transaction:
+                self._con.execute("ROLLBACK")
+            self._end(exc)
+            return False
+        self._end()
+        return self._con.total_changes != self._changes_before
+
+    def _end(self, exc: BaseException | None = None) -> None:
+        self._error = exc if isinstance(exc, sqlite3.Error) else None
+        self.is_over = True
+        self._ended.set()
+
+    def wait(self) -> None:
+        """Wait until the group is durable; raise what kept it from that."""
+        self._ended.wait()
+        if self._error is not None:
+            raise type(self._error)(*self._error.args) from self._error
 
 
 def check_sqlite_version(version: tuple[int, ...]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-NUMBERS = st.integers(1, 5)
+NUMBERS = st.integers(1, 3)
 WORKERS = st.sampled_from(["worker-1", "worker-2"])
 CRASH_LIMIT = 2
 LEASE_SECONDS = 60
@@ -39,9 +39,7 @@ class JobTable(RuleBasedStateMachine):
         for number in numbers:
             self.drop_file(number, 50, 1, 1)
 
-    @rule(
-        number=NUMBERS, priority=st.integers(1, 3), retry_limit=st.integers(0, 2), version=st.integers(1, 2)
-    )
+    @rule(number=NUMBERS, priority=st.integers(1, 3), retry_limit=st.integers(0, 2), version=st.integers(1, 2))
     def drop_file(self, number: int, priority: int, retry_limit: int, version: int) -> None:
         before = self.db.get_job(job_name(number))
         row = make_row(number, priority=priority, retry_limit=retry_limit, config_sha256=f"{version:064x}")
@@ -69,8 +67,7 @@ class JobTable(RuleBasedStateMachine):
         assert not paused
         assert job["config_name"] not in running
         assert job["lease_token"] not in self.tokens
-        self.tokens.add(job["lease_token"])
-        self.leases.append(job)
+        self.remember(job)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), step=st.sampled_from(["submit", "start", "publish"]))
@@ -101,6 +98,7 @@ class JobTable(RuleBasedStateMachine):
         if before is None or not self.end(job, success=False, updates=updates):
             return
         after = self.row(job["config_name"])
+        assert after["status"] == Status.CANCELLED or not before["cancel_requested"]
         spent = after["retries_attempted"] - before["retries_attempted"]
         assert spent == (after["status"] == Status.PENDING and error_type is not ErrorType.CRASH)
         assert not spent or after["retries_attempted"] - after["retries_base"] <= after["retry_limit"]
@@ -123,12 +121,13 @@ class JobTable(RuleBasedStateMachine):
     @rule(data=st.data(), worker=WORKERS)
     def steal(self, data: st.DataObject, worker: str) -> None:
         job = self.pick(data)
+        held = self.db.holds_lease(job["id"], job["lease_token"])
         stolen = self.db.steal_job(job["id"], job["lease_token"], worker, LEASE_SECONDS)
+        assert (stolen is not None) == held
         if stolen is not None:
             assert stolen["lease_token"] not in self.tokens
             assert not self.db.holds_lease(job["id"], job["lease_token"])
-            self.tokens.add(stolen["lease_token"] or "")
-            self.leases.append(stolen)
+            self.remember(stolen)
 
     # --- time and crashes ---
 
@@ -142,10 +141,12 @@ class JobTable(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
+        live = {job["id"] for job in self.jobs() if (job["lease_expires_at"] or 0) >= self.clock.now}
         retries = {job["config_name"]: job["retries_attempted"] for job in self.jobs()}
         self.db.recover_orphans(self.clock.now)
         assert self.db.recover_orphans(self.clock.now) == 0
         assert retries == {job["config_name"]: job["retries_attempted"] for job in self.jobs()}
+        assert live == {job["id"] for job in self.jobs() if job["status"] == Status.PROCESSING}
 
     @rule(worker=WORKERS)
     def worker_dies(self, worker: str) -> None:
@@ -160,7 +161,7 @@ class JobTable(RuleBasedStateMachine):
     )
     def wish(self, number: int, verb: str) -> None:
         name = job_name(number)
-        before = self.db.get_job(name)
+        before: Any = self.db.get_job(name)
         verbs: dict[str, Any] = {
             "retry": lambda: self.db.retry_job(name),
             "cancel": lambda: self.db.cancel_job(name),
@@ -175,6 +176,7 @@ class JobTable(RuleBasedStateMachine):
         except (errors.UnknownJob, errors.WrongState):
             assert self.db.get_job(name) == before
             return
+        assert verb != "retry" or before["status"] in (Status.FAILED, Status.CANCELLED)
         if verb == "god" and before is not None and before["status"] == Status.PENDING:
             assert self.pending()[0]["config_name"] == name
         if verb == "remove":
@@ -259,6 +261,11 @@ class JobTable(RuleBasedStateMachine):
         assert row is not None
         return row
 
+    def remember(self, job: Any) -> None:
+        """Keep a few leases: those that live, and some that were lost."""
+        self.tokens.add(job["lease_token"])
+        self.leases = [*self.leases[-3:], job]
+
     def pick(self, data: st.DataObject) -> Any:
         return data.draw(st.sampled_from(self.leases))
 
@@ -271,7 +278,7 @@ class JobTable(RuleBasedStateMachine):
 
 JobTable.TestCase.settings = settings(
     max_examples=60,
-    stateful_step_count=40,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

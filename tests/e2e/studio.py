@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +28,7 @@ class Studio:
         folder: An empty folder; home and ComfyUI's base directory are made in it.
         plugin_folder: The name that the plugin's folder has in custom_nodes.
         settings: Written into ``global_config.yaml``.
+        host_args: More arguments of the server's command line.
     """
 
     def __init__(
@@ -38,8 +38,10 @@ class Studio:
         *,
         plugin_folder: str = "comfyui-e3",
         settings: Mapping[str, Any] | None = None,
+        host_args: Sequence[str] = (),
     ) -> None:
         self.host = host
+        self.host_args = host_args
         self.folder = folder
         self.home = folder / "home"
         self.base = folder / "base"
@@ -54,8 +56,13 @@ class Studio:
     def open(self) -> Studio:
         """Start ComfyUI with the plugin, and wait until E3 answers."""
         packs = {self.plugin_folder: REPO, "troublemakers": PACKS / "troublemakers"}
-        self.host.start(self.base, packs, env={"E3_HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"})
-        self.until(lambda: self.host.get("/e3/health")[0] == 200, "E3 to answer")
+        env = {"E3_HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.host.start(self.base, packs, extra_args=self.host_args, env=env)
+        try:
+            self.until(lambda: self.host.get("/e3/health")[0] == 200, "E3 to answer")
+        except BaseException:
+            self.host.stop()
+            raise
         return self
 
     def close(self) -> None:
@@ -145,7 +152,7 @@ class Studio:
     def rejections(self) -> dict[str, dict[str, Any]]:
         """Return the rejections by file name."""
         _, answer = self.host.get("/e3/rejections")
-        return {os.path.basename(rejection["path"]): rejection for rejection in answer["rejections"]}
+        return {Path(rejection["path"]).name: rejection for rejection in answer["rejections"]}
 
     def until(self, fact: Callable[[], T], what: str, detail: Callable[[], str] = lambda: "") -> T:
         """Wait for a fact; say what was waited for when it does not come."""

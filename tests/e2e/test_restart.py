@@ -43,9 +43,7 @@ def test_restart_pending_jobs_survive_a_kill_and_a_restart(host: type[Host], tmp
     [("retry_limt: 3", "retry_limit"), ("paths: {jobs_processing: /dev/null/jobs}", "/dev/null")],
     ids=["broken settings", "unwritable home"],
 )
-def test_restart_comfyui_starts_when_e3_cannot(
-    host: type[Host], settings: str, said: str, tmp_path: Path
-) -> None:
+def test_restart_comfyui_starts_when_e3_cannot(host: type[Host], settings: str, said: str, tmp_path: Path) -> None:
     studio = Studio(host(), tmp_path)
     (studio.home / "global_config.yaml").write_text(settings, "utf-8")
     studio.host.start(studio.base, {"comfyui-e3": REPO}, env={"E3_HOME": str(studio.home)})

@@ -318,6 +318,21 @@ async def test_rest_jobs_unknown_job_is_404(rest: Rest, method: str, path: str, 
     assert (answer.status, answer.json["error"]["type"]) == (404, "job_unknown")
 
 
+@pytest.mark.parametrize("name", ["%ff", "%ED%A0%80", "%00", "a%0d%0aX: y", "%F0%9F%90%B1", "x" * 3000])
+async def test_rest_jobs_odd_names_are_unknown_or_invalid(rest: Rest, name: str) -> None:
+    for method, path in (("GET", f"jobs/{name}"), ("POST", f"jobs/{name}/cancel"), ("GET", f"jobs?q={name}")):
+        assert (await rest.send(method, path)).status in (200, 404, 422), path
+
+
+async def test_rest_jobs_head_answers_like_get_without_a_body(rest: Rest) -> None:
+    rest.add()
+
+    answer = await rest.client.head("/e3/jobs")
+
+    assert (answer.status, await answer.read()) == (200, b"")
+    assert int(answer.headers["Content-Length"]) > 100
+
+
 # --- place in the queue ----------------------------------------------------------------------------
 async def test_rest_jobs_patch_priority_changes_the_order(rest: Rest) -> None:
     first, second = rest.add(), rest.add()
@@ -510,6 +525,18 @@ async def test_rest_jobs_restore_writes_a_lost_file_from_the_row(rest: Rest) -> 
     await rest.post(f"jobs/{name}/restore")
 
     assert rest.file_of(name).read_bytes() == content
+
+
+async def test_rest_jobs_restore_brings_the_attempts_back_after_other_jobs_ran(rest: Rest) -> None:
+    name = rest.bring_to("failed")
+    before = (await rest.get(f"jobs/{name}")).json["attempts"]
+    await rest.send("DELETE", f"jobs/{name}")
+    rest.bring_to("failed")
+
+    restored = await rest.post(f"jobs/{name}/restore")
+
+    assert restored.status == 200
+    assert (await rest.get(f"jobs/{name}")).json["attempts"] == before != []
 
 
 async def test_rest_jobs_restore_where_the_name_is_taken_conflicts(rest: Rest) -> None:

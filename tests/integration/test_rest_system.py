@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes.errors import InvalidSettings, StoreUnavailable
 from comfyui_e3.e3_nodes.runtime import Runtime
-from comfyui_e3.server_routes import routes
+from comfyui_e3.server_routes import openapi, routes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -355,7 +355,7 @@ async def test_rest_openapi_describes_every_route(rest: Rest) -> None:
     }
     assert answer.json["openapi"] == "3.1.0"
     assert described == {
-        (route.method, "/e3" + route.path.replace("{path:.+}", "{path}")) for route in routes.ROUTES
+        (route.method, "/e3" + openapi.path_of(route)) for route in routes.ROUTES
     }
     ids = [
         operation["operationId"]
@@ -371,11 +371,7 @@ async def test_rest_gets_change_nothing(rest: Rest) -> None:
 
     for route in routes.ROUTES:
         if route.method == "GET":
-            path = (
-                route.path.replace("{config_name}", name)
-                .replace("{n}", "0")
-                .replace("{path:.+}", "page/page.html")
-            )
+            path = openapi.path_of(route).format(config_name=name, n="0", path="page/page.html")
             assert (await rest.get(f"/e3{path}")).status < 400
 
     assert rest.db.change_counter() == before
@@ -408,6 +404,7 @@ async def test_rest_page_without_slash_leads_to_it(rest: Rest, prefix: str) -> N
         "%2Fetc%2Fpasswd",
         "..%5C..%5Cpyproject.toml",
         "js/%00.js",
+        "js/a%0Ab.js",
         "js",
         "js/nothing.js",
         "../server_routes/guard.py",
@@ -421,7 +418,7 @@ async def test_rest_page_serves_nothing_else(rest: Rest, path: str) -> None:
     url = rest.client.make_url("/").join(URL(f"/e3/web/{path}", encoded=True))
     answer = await rest.client.session.get(url)
 
-    assert answer.status == 404
+    assert (answer.status, (await answer.json())["error"]["type"]) == (404, "not_found")
 
 
 async def test_rest_private_files_cannot_be_fetched(rest: Rest) -> None:

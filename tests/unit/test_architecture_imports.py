@@ -11,9 +11,9 @@ ENGINE = Path(__file__).parents[2] / "e3_nodes"
 ROOT = ENGINE.parent
 
 LAYERS = {
-    8: "cli nodes",
+    8: "bench cli nodes",
     7: "runtime pulse",
-    6: "executor watching recovery guardrails",
+    6: "executor filer turnstile watching recovery guardrails rebuilding caretaker",
     5: "monitor queue_manager judging authoring job_views removal stats thumbnails",
     4: "config_loader workflow_files drop_folder file_events inputs outputs planning publishing filing staging "
     "store backends embedded",
@@ -69,7 +69,8 @@ def _imported_files(path: Path) -> set[Path]:
         if isinstance(node, ast.ImportFrom) and node.level:
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             names = [base, *(base / alias.name for alias in node.names)]
-            found |= {file for name in names for file in (name.with_suffix(".py"), name / "__init__.py") if file.is_file()}
+            files = {file for name in names for file in (name.with_suffix(".py"), name / "__init__.py")}
+            found |= {file for file in files if file.is_file()}
     return found
 
 

@@ -71,7 +71,9 @@ def test_config_loader_load_global_config_expands_variables(load, monkeypatch: p
     monkeypatch.setenv("E3_TEST_TOKEN", "secret")
     monkeypatch.delenv("E3_TEST_NONE", raising=False)
 
-    cfg = load('api_token: "${E3_TEST_TOKEN}"\nretry_limit: "${E3_TEST_NONE:-7}"\nstart_paused: "${E3_TEST_NONE:-true}"')
+    cfg = load(
+        'api_token: "${E3_TEST_TOKEN}"\nretry_limit: "${E3_TEST_NONE:-7}"\nstart_paused: "${E3_TEST_NONE:-true}"\n'
+    )
 
     assert (cfg["api_token"], cfg["retry_limit"], cfg["start_paused"]) == ("secret", 7, True)
 
@@ -79,7 +81,7 @@ def test_config_loader_load_global_config_expands_variables(load, monkeypatch: p
 def test_config_loader_load_global_config_names_an_unset_variable(load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("E3_TEST_NONE", raising=False)
 
-    with pytest.raises(InvalidSettings, match="E3_TEST_NONE.*not set"):
+    with pytest.raises(InvalidSettings, match=r"E3_TEST_NONE.*not set"):
         load('api_token: "${E3_TEST_NONE}"')
 
 

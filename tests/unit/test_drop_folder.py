@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,7 +134,7 @@ def test_drop_folder_look_shows_what_is_meant_as_a_job(folder, clock, drop, name
 def test_drop_folder_judge_again_gives_only_refused_files(folder, clock, drop) -> None:
     good, bad = drop("a.yaml"), drop("b.yaml")
     _settle(folder, clock)
-    folder.judged(good, signature_of(os.stat(good)))
+    folder.judged(good, signature_of(Path(good).stat()))
     folder.refuse(bad)
 
     folder.judge_again()

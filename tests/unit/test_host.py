@@ -129,10 +129,20 @@ def test_host_address(
     assert host.address == expected
 
 
-def test_host_public_folders_are_what_comfyui_serves_or_wipes(host: ComfyHost, tmp_path: Path) -> None:
+def test_host_public_folders_are_what_comfyui_serves_or_wipes(
+    server: SimpleNamespace, nodes: Nodes, host: ComfyHost, tmp_path: Path
+) -> None:
+    nodes.EXTENSION_WEB_DIRS = {"pack": str(tmp_path / "pack" / "web")}  # type: ignore[attr-defined]
+    server.web_root = str(tmp_path / "frontend")
+
     public = host.public_folders()
 
-    assert public == [tmp_path / name for name in ("output", "input", "temp", "user/default")]
+    names = ("output", "input", "temp", "user/default", "pack/web", "frontend")
+    assert public == [tmp_path / name for name in names]
+
+
+def test_host_public_folders_do_without_a_frontend(host: ComfyHost, tmp_path: Path) -> None:
+    assert host.public_folders() == [tmp_path / name for name in ("output", "input", "temp", "user/default")]
 
 
 # --- handing a prompt over ---

@@ -20,7 +20,7 @@ def test_logger_get_logger_twice_has_one_handler() -> None:
     assert logger.get_logger("a") is logger.get_logger("a")
     logger.get_logger("b")
 
-    own = [handler for handler in logging.getLogger("e3").handlers if isinstance(handler, logger.StderrHandler)]
+    own = [handler for handler in logging.getLogger("e3").handlers if handler.get_name() == logger.ROOT]
     assert len(own) == 1
     assert logging.getLogger("e3").propagate is False
 

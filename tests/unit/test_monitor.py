@@ -28,7 +28,11 @@ def home(tmp_path: Path):
 @pytest.fixture
 def scan(home: Home):
     """Scan with two looks at once: the files of a test do not grow."""
-    return lambda: monitor.scan_once(home.cfg, home.workflows, home.db, sleep=lambda seconds: None, folder=_instant(home))
+
+    def scan_once() -> list:
+        return monitor.scan_once(home.cfg, home.workflows, home.db, sleep=lambda seconds: None, folder=_instant(home))
+
+    return scan_once
 
 
 def _instant(home: Home) -> DropFolder:

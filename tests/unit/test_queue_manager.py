@@ -75,10 +75,17 @@ def test_queue_manager_god_mode_last_click_wins(home) -> None:
     first, second, third = home.submit(), home.submit(), home.submit()
 
     queue_manager.god_mode(home.db, second["config_name"])
-    queue_manager.apply_god_mode(home.db, third["config_name"])
+    queue_manager.god_mode(home.db, third["config_name"])
 
     assert _names(home) == [third["config_name"], second["config_name"], first["config_name"]]
-    assert home.row(third)["priority"] == 1
+
+
+def test_queue_manager_apply_god_mode_sets_priority_one(home) -> None:
+    job = home.submit(priority=700)
+
+    assert queue_manager.apply_god_mode(home.db, job["config_name"]) is None
+
+    assert home.row(job)["priority"] == 1
 
 
 def test_queue_manager_move_job_puts_it_before_another(home) -> None:

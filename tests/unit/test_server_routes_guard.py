@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from comfyui_e3.e3_nodes.errors import InvalidSettings, StoreUnavailable
-from comfyui_e3.server_routes import guard, routes
+from comfyui_e3.server_routes import guard, openapi, routes
 from comfyui_e3.server_routes.call import Call, Route
 from multidict import CIMultiDict
 
@@ -48,8 +48,9 @@ class Asker:
 
 
 def url_of(prefix: str, route: Route) -> str:
-    path = route.path.replace("{config_name}", "T2I_20250101120000_1_x").replace("{n}", "0")
-    return prefix + path.replace("{path:.+}", "page/page.html")
+    return prefix + openapi.path_of(route).format(
+        config_name="T2I_20250101120000_1_x", n="0", path="page/page.html"
+    )
 
 
 def others(found: dict[str, int], status: int) -> dict[str, int]:
@@ -176,7 +177,7 @@ async def test_server_routes_guard_names_the_methods_of_a_path(
 
 
 @pytest.mark.parametrize(
-    "path", ["/e3/nothing", "/api/e3/nothing", "/e3/jobs/x/explode", "/e3/jobs/x/", "/e3/jobs/"]
+    "path", ["/e3/nothing", "/api/e3/nothing", "/e3/jobs/x/explode", "/e3/jobs/x/", "/e3/jobs/", "/e3/a%0Ab", "/e3/jobs/%7B"]
 )
 async def test_server_routes_guard_answers_unknown_addresses(
     aiohttp_client: Any, engine: FakeEngine, path: str

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from comfyui_e3.tests.web import fake_server
 
 FRONTENDS = Path(os.environ["E3_FRONTENDS"]) if os.environ.get("E3_FRONTENDS") else None
-SURFACES = ["page", *sorted(p.name for p in FRONTENDS.iterdir() if (p / "index.html").is_file())] if FRONTENDS else ["page"]
+SURFACES = (
+    ["page", *sorted(p.name for p in FRONTENDS.iterdir() if (p / "index.html").is_file())] if FRONTENDS else ["page"]
+)
 TAB_BUTTON = '.e3-tab-button, [data-testid="e3-tab-button"]'
 
 
@@ -58,13 +59,19 @@ def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
     context = browser.new_context(**({"viewport": {"width": 1300, "height": 800}} | options))
     page = context.new_page()
     page.set_default_timeout(10_000)
-    page.problems = []
-    page.on("pageerror", lambda error: "e3/" in (error.stack or "") and page.problems.append(str(error)))
-    page.on("console", lambda message: "Content Security" in message.text and page.problems.append(message.text))
-    page.on("dialog", lambda dialog: (page.problems.append("a dialog opened"), dialog.dismiss()))
+    page.problems = problems_of(page)
     yield page
     context.close()
     assert page.problems == []
+
+
+def problems_of(page: Any) -> list[str]:
+    """Collect what goes wrong in E3's own files while the tab is open."""
+    problems: list[str] = []
+    page.on("pageerror", lambda error: "e3/" in (error.stack or "") and problems.append(str(error)))
+    page.on("console", lambda message: "Content Security" in message.text and problems.append(message.text))
+    page.on("dialog", lambda dialog: (problems.append("a dialog opened"), dialog.dismiss()))
+    return problems
 
 
 @pytest.fixture

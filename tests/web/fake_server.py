@@ -70,14 +70,34 @@ class FakeE3:
     def add(self, name: str, **values: Any) -> dict[str, Any]:
         now = now_ms()
         job = {
-            "id": len(self.jobs) + 1, "config_name": name, "job_type": name.split("_")[0], "media": "image",
-            "workflow_id": "wf_portrait", "priority": 50, "position": (len(self.jobs) + 1) << 20,
-            "status": "pending", "phase": None, "run_count": 0, "retries_attempted": 0, "retry_limit": 2,
-            "crash_count": 0, "cancel_requested": 0, "not_before": None, "start_time": None, "end_time": None,
-            "duration": None, "error_type": None, "error_trace": None, "warnings": [], "metadata": {},
+            "id": len(self.jobs) + 1,
+            "config_name": name,
+            "job_type": name.split("_")[0],
+            "media": "image",
+            "workflow_id": "wf_portrait",
+            "priority": 50,
+            "position": (len(self.jobs) + 1) << 20,
+            "status": "pending",
+            "phase": None,
+            "run_count": 0,
+            "retries_attempted": 0,
+            "retry_limit": 2,
+            "crash_count": 0,
+            "cancel_requested": 0,
+            "not_before": None,
+            "start_time": None,
+            "end_time": None,
+            "duration": None,
+            "error_type": None,
+            "error_trace": None,
+            "warnings": [],
+            "metadata": {},
             "inputs": {"prompt": "a knight in rain", "seed": len(self.jobs), "steps": 30},
-            "created_at": now, "updated_at": now, "outputs": [], "attempts": [],
-        }  # fmt: skip
+            "created_at": now,
+            "updated_at": now,
+            "outputs": [],
+            "attempts": [],
+        }
         job.update(values)
         self.jobs[name] = job
         return job
@@ -168,14 +188,22 @@ class Routes:
 
     def add_to(self, router: web.UrlDispatcher, prefix: str) -> None:
         for method, path, handler in (
-            ("GET", "/jobs", self.list_jobs), ("POST", "/jobs", self.post_job), ("POST", "/jobs/bulk", self.bulk),
-            ("GET", "/jobs/{name}", self.details), ("PATCH", "/jobs/{name}", self.patch),
-            ("DELETE", "/jobs/{name}", self.delete), ("POST", "/jobs/{name}/{action}", self.action),
-            ("GET", "/jobs/{name}/outputs/{n}", self.output), ("GET", "/queue", self.queue),
-            ("POST", "/queue/{verb}", self.set_queue), ("GET", "/rejections", self.list_rejections),
-            ("GET", "/workflows", self.workflows), ("GET", "/stats", self.stats), ("GET", "/health", self.health),
+            ("GET", "/jobs", self.list_jobs),
+            ("POST", "/jobs", self.post_job),
+            ("POST", "/jobs/bulk", self.bulk),
+            ("GET", "/jobs/{name}", self.details),
+            ("PATCH", "/jobs/{name}", self.patch),
+            ("DELETE", "/jobs/{name}", self.delete),
+            ("POST", "/jobs/{name}/{action}", self.action),
+            ("GET", "/jobs/{name}/outputs/{n}", self.output),
+            ("GET", "/queue", self.queue),
+            ("POST", "/queue/{verb}", self.set_queue),
+            ("GET", "/rejections", self.list_rejections),
+            ("GET", "/workflows", self.workflows),
+            ("GET", "/stats", self.stats),
+            ("GET", "/health", self.health),
             ("GET", "/", self.page),
-        ):  # fmt: skip
+        ):
             router.add_route(method, f"{prefix}/e3{path}", handler)
         router.add_static(f"{prefix}/e3/web", WEB)
 
@@ -200,11 +228,13 @@ class Routes:
             rows = [j for j in rows if (key(j) < mark if reverse else key(j) > mark)]
         limit = int(query.get("limit", 100))
         page = rows[:limit]
-        return web.json_response({
-            "jobs": [self.fake.light(j) for j in page],
-            "next": json.dumps(key(page[-1])) if len(rows) > limit else None,
-            "totals": self.fake.totals(matching),
-        })  # fmt: skip
+        return web.json_response(
+            {
+                "jobs": [self.fake.light(j) for j in page],
+                "next": json.dumps(key(page[-1])) if len(rows) > limit else None,
+                "totals": self.fake.totals(matching),
+            }
+        )
 
     async def post_job(self, request: web.Request) -> web.Response:
         name = request.query.get("name", "")
@@ -294,11 +324,15 @@ class Routes:
             for j in fake.jobs.values()
             if j["status"] == "processing"
         ]
-        return web.json_response({
-            "user_paused": fake.user_paused, "auto_reason": fake.auto_reason,
-            "paused": fake.user_paused or bool(fake.auto_reason), "running": running,
-            "totals": fake.totals(list(fake.jobs.values())),
-        })  # fmt: skip
+        return web.json_response(
+            {
+                "user_paused": fake.user_paused,
+                "auto_reason": fake.auto_reason,
+                "paused": fake.user_paused or bool(fake.auto_reason),
+                "running": running,
+                "totals": fake.totals(list(fake.jobs.values())),
+            }
+        )
 
     async def set_queue(self, request: web.Request) -> web.Response:
         self.fake.user_paused = request.match_info["verb"] == "pause"
@@ -335,7 +369,13 @@ class Routes:
     async def health(self, request: web.Request) -> web.Response:
         totals = self.fake.totals(list(self.fake.jobs.values()))
         return web.json_response(
-            {"status": "ok", "version": "0.1.0", "home": "/home/e3", "problems": self.fake.problems, "totals": totals}
+            {
+                "status": "ok",
+                "version": "0.1.0",
+                "home": "/home/e3",
+                "problems": self.fake.problems,
+                "totals": totals,
+            }
         )
 
     async def page(self, request: web.Request) -> web.FileResponse:
@@ -460,9 +500,10 @@ class ServerThread:
 
 OOM = (
     "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB\n"
-    "  File \"execution.py\", line 349, in execute\n    output_data, output_ui = get_output_data(obj, inputs)\n"
-    "  File \"nodes.py\", line 1502, in sample\n    return common_ksampler(model, seed, steps, cfg)\n"
-)  # fmt: skip
+    '  File "execution.py", line 349, in execute\n'
+    "    output_data, output_ui = get_output_data(obj, inputs)\n"
+    '  File "nodes.py", line 1502, in sample\n    return common_ksampler(model, seed, steps, cfg)\n'
+)
 
 
 def seed(fake: FakeE3) -> FakeE3:
@@ -472,47 +513,126 @@ def seed(fake: FakeE3) -> FakeE3:
     prompt = "Ultra-realistic portrait of a {} in rain, cinematic light, 85 mm, film grain"
     for n in range(14):
         theme = themes[n % 7]
-        inputs = {"prompt": prompt.format(theme.replace("_", " ")), "seed": 88_000 + n * 7919, "steps": 30 + n % 2 * 10}
-        fake.add(f"T2I_20260301{n:02}3000_1_{theme}.yaml", inputs=inputs | {"cfg": 7.0},
-                 priority=20 if n < 2 else 50, created_at=now - (40 - n) * MINUTE)  # fmt: skip
+        inputs = {
+            "prompt": prompt.format(theme.replace("_", " ")),
+            "seed": 88_000 + n * 7919,
+            "steps": 30 + n % 2 * 10,
+        }
+        fake.add(
+            f"T2I_20260301{n:02}3000_1_{theme}.yaml",
+            inputs=inputs | {"cfg": 7.0},
+            priority=20 if n < 2 else 50,
+            created_at=now - (40 - n) * MINUTE,
+        )
     for n in range(4):
-        fake.add(f"T2V_20260301{n:02}4500_{n}_flythrough.yaml", media="video", workflow_id="wf_wan_video",
-                 inputs={"prompt": "slow camera flight over a canyon", "seed": 5, "frames": 49 + 16 * n},
-                 priority=80, created_at=now - n * MINUTE)  # fmt: skip
+        fake.add(
+            f"T2V_20260301{n:02}4500_{n}_flythrough.yaml",
+            media="video",
+            workflow_id="wf_wan_video",
+            inputs={"prompt": "slow camera flight over a canyon", "seed": 5, "frames": 49 + 16 * n},
+            priority=80,
+            created_at=now - n * MINUTE,
+        )
     fake.jobs["T2V_20260301014500_1_flythrough.yaml"].update(not_before=now + 3 * MINUTE, retries_attempted=1)
     for n, phase in enumerate(("executing", "submitted")):
         name = f"T2I_2026030120000{n}_1_{('lighthouse', 'market')[n]}.yaml"
         fake.add(name, status="processing", phase=phase, start_time=now - (21_000 if n == 0 else 0), run_count=1)
         if n == 0:
-            fake.progress[name] = {"node": "KSampler", "value": 14, "max": 30, "nodes_done": 4, "nodes_total": 9}
+            fake.progress[name] = {
+                "node": "KSampler",
+                "value": 14,
+                "max": 30,
+                "nodes_done": 4,
+                "nodes_total": 9,
+            }
     for n in range(24):
         end, took = now - n * 7 * MINUTE - 30_000, 38_000 + n * 911
-        output = {"index": 0, "name": f"{themes[n % 7]}.png", "media_type": "image/png", "bytes": 1_400_000 + n * 999,
-                  "path": f"jobs/finished/image/{themes[n % 7]}.png", "url": ""}  # fmt: skip
+        output = {
+            "index": 0,
+            "name": f"{themes[n % 7]}.png",
+            "media_type": "image/png",
+            "bytes": 1_400_000 + n * 999,
+            "path": f"jobs/finished/image/{themes[n % 7]}.png",
+            "url": "",
+        }
         name = f"T2I_202602281{n // 10}{n % 10}000_1_{themes[n % 7]}.yaml"
         output["url"] = f"/e3/jobs/{name}/outputs/0"
-        fake.add(name, status="done", start_time=end - took, end_time=end, duration=took, outputs=[output],
-                 run_count=1, created_at=end - 9 * MINUTE, metadata={"creator": "cli", "sha256": "9f2c…"},
-                 warnings=["asked .png, made webp: saved as .webp"] if n == 3 else [],
-                 attempts=[{"number": 1, "started_at": end - took, "ended_at": end, "outcome": "done",
-                            "error_type": None, "error": None}])  # fmt: skip
+        fake.add(
+            name,
+            status="done",
+            start_time=end - took,
+            end_time=end,
+            duration=took,
+            outputs=[output],
+            run_count=1,
+            created_at=end - 9 * MINUTE,
+            metadata={"creator": "cli", "sha256": "9f2c…"},
+            warnings=["asked .png, made webp: saved as .webp"] if n == 3 else [],
+            attempts=[
+                {
+                    "number": 1,
+                    "started_at": end - took,
+                    "ended_at": end,
+                    "outcome": "done",
+                    "error_type": None,
+                    "error": None,
+                }
+            ],
+        )
     for n in range(6):
         end = now - n * 11 * MINUTE
         kind, trace = ("oom", OOM) if n < 4 else ("invalid", "Value not in list: ckpt_name: 'dream.safetensors'\n")
         tries = 3 if n < 4 else 1
-        attempts = [{"number": k + 1, "started_at": end - (tries - k) * MINUTE, "ended_at": end - (tries - k - 1) * MINUTE,
-                     "outcome": "failed", "error_type": kind, "error": trace.split("\n")[0]} for k in range(tries)]  # fmt: skip
-        fake.add(f"T2I_2026022809000{n}_1_giant_{themes[n]}.yaml", status="failed", error_type=kind, error_trace=trace,
-                 workflow_id="wf_upscale_4x" if n < 4 else "wf_portrait", attempts=attempts, run_count=tries,
-                 start_time=end - MINUTE, end_time=end, duration=MINUTE, retries_attempted=tries - 1)  # fmt: skip
-    fake.add("AUDIO_20260228080000_1_rain.yaml", media="audio", workflow_id="wf_audio", status="cancelled",
-             end_time=now - 80 * MINUTE, created_at=now - 90 * MINUTE)  # fmt: skip
+        attempts = [
+            {
+                "number": k + 1,
+                "started_at": end - (tries - k) * MINUTE,
+                "ended_at": end - (tries - k - 1) * MINUTE,
+                "outcome": "failed",
+                "error_type": kind,
+                "error": trace.split("\n")[0],
+            }
+            for k in range(tries)
+        ]
+        fake.add(
+            f"T2I_2026022809000{n}_1_giant_{themes[n]}.yaml",
+            status="failed",
+            error_type=kind,
+            error_trace=trace,
+            workflow_id="wf_upscale_4x" if n < 4 else "wf_portrait",
+            attempts=attempts,
+            run_count=tries,
+            start_time=end - MINUTE,
+            end_time=end,
+            duration=MINUTE,
+            retries_attempted=tries - 1,
+        )
+    fake.add(
+        "AUDIO_20260228080000_1_rain.yaml",
+        media="audio",
+        workflow_id="wf_audio",
+        status="cancelled",
+        end_time=now - 80 * MINUTE,
+        created_at=now - 90 * MINUTE,
+    )
     fake.rejections += [
-        {"path": "jobs/processing/image/T2I_20260301111111_1_castle.yaml", "code": "unknown_key", "line": 4, "column": 1,
-         "reason": "unknown key 'promt' under inputs; did you mean 'prompt'?", "seen_at": now - 4 * MINUTE},
-        {"path": "jobs/processing/image/holiday.yaml", "code": "bad_name", "line": None, "column": None,
-         "reason": "the name must look like T2I_20250809123001_1_knight.yaml", "seen_at": now - 30 * MINUTE},
-    ]  # fmt: skip
+        {
+            "path": "jobs/processing/image/T2I_20260301111111_1_castle.yaml",
+            "code": "unknown_key",
+            "line": 4,
+            "column": 1,
+            "reason": "unknown key 'promt' under inputs; did you mean 'prompt'?",
+            "seen_at": now - 4 * MINUTE,
+        },
+        {
+            "path": "jobs/processing/image/holiday.yaml",
+            "code": "bad_name",
+            "line": None,
+            "column": None,
+            "reason": "the name must look like T2I_20250809123001_1_knight.yaml",
+            "seen_at": now - 30 * MINUTE,
+        },
+    ]
     return fake
 
 
@@ -524,7 +644,8 @@ async def run_jobs(fake: FakeE3) -> None:
         if running:
             job = running[0]
             at = fake.progress.setdefault(
-                job["config_name"], {"node": "KSampler", "value": 0, "max": 30, "nodes_done": 4, "nodes_total": 9}
+                job["config_name"],
+                {"node": "KSampler", "value": 0, "max": 30, "nodes_done": 4, "nodes_total": 9},
             )
             job.update(phase="executing", start_time=job["start_time"] or now_ms())
             at["value"] += 1
@@ -535,9 +656,17 @@ async def run_jobs(fake: FakeE3) -> None:
                     status="cancelled" if job["cancel_requested"] else "done",
                     end_time=end,
                     duration=end - job["start_time"],
-                    outputs=[{"index": 0, "name": "x.png", "media_type": "image/png", "bytes": 1, "path": "x.png",
-                              "url": f"/e3/jobs/{job['config_name']}/outputs/0"}],
-                )  # fmt: skip
+                    outputs=[
+                        {
+                            "index": 0,
+                            "name": "x.png",
+                            "media_type": "image/png",
+                            "bytes": 1,
+                            "path": "x.png",
+                            "url": f"/e3/jobs/{job['config_name']}/outputs/0",
+                        }
+                    ],
+                )
                 await fake.push("e3.job", config_name=job["config_name"], status=job["status"])
         waiting = sorted((j for j in fake.jobs.values() if j["status"] == "pending"), key=SORT_KEYS["order"])
         if len(running) < 2 and waiting and not fake.user_paused and not fake.auto_reason:

@@ -19,7 +19,14 @@ export function makeJob(values = {}) {
 /** @returns {any} a state of GET /e3/queue */
 export function makeQueue(totals = {}, values = {}) {
   const zero = { pending: 0, processing: 0, done: 0, failed: 0, cancelled: 0 };
-  return { user_paused: false, auto_reason: null, paused: false, running: [], totals: { ...zero, ...totals }, ...values };
+  return {
+    user_paused: false,
+    auto_reason: null,
+    paused: false,
+    running: [],
+    totals: { ...zero, ...totals },
+    ...values,
+  };
 }
 
 /** A storage like the browser's. */

@@ -52,14 +52,28 @@ test("a job file goes as YAML with its name", async () => {
 });
 
 test("an error is the server's sentence", async () => {
-  const { client } = makeClient([answer(409, { error: { type: "wrong_state", message: "it runs", details: {} } })]);
+  const { client } = makeClient([
+    answer(409, { error: { type: "wrong_state", message: "it runs", details: {} } }),
+  ]);
   await assert.rejects(client.remove("a"), { message: "it runs", type: "wrong_state", status: 409 });
 });
 
 test("an error without a body and a dead server have sentences too", async () => {
-  const { client } = makeClient([new Response("<html>", { status: 502, statusText: "Bad Gateway" }), new TypeError("fetch failed")]);
+  const { client } = makeClient([
+    new Response("<html>", { status: 502, statusText: "Bad Gateway" }),
+    new TypeError("fetch failed"),
+  ]);
   await assert.rejects(client.queue(), { message: "502 Bad Gateway" });
   await assert.rejects(client.queue(), { message: "ComfyUI does not answer.", status: 0 });
+});
+
+test("a server that cannot work still tells its problems", async () => {
+  const { client } = makeClient([
+    answer(503, { problems: [{ code: "x", message: "disk full" }] }),
+    answer(503, {}),
+  ]);
+  assert.equal((await client.health()).problems[0].message, "disk full");
+  await assert.rejects(client.health(), { status: 503 });
 });
 
 test("401 asks once for the token, for all that wait", async () => {
@@ -68,8 +82,11 @@ test("401 asks once for the token, for all that wait", async () => {
     questions += 1;
     return { token: "secret", remember: true };
   };
-  const { client, sent } = makeClient([answer(401, {}), answer(401, {}), answer(200, { ok: 1 }), answer(200, { ok: 2 })], ask);
-  await Promise.all([client.queue(), client.health()]);
+  const { client, sent } = makeClient(
+    [answer(401, {}), answer(401, {}), answer(200, { ok: 1 }), answer(200, { ok: 2 })],
+    ask,
+  );
+  await Promise.all([client.queue(), client.stats()]);
   assert.equal(questions, 1);
   assert.equal(sent.at(-1).headers.Authorization, "Bearer secret");
   assert.equal(localStorage.getItem("e3.token"), "secret");
@@ -96,13 +113,28 @@ test("without a token a result is shown by its address", async () => {
 function makeActions(values = {}) {
   const asked = [];
   const toasts = [];
-  const note = (name, result) => async (...args) => {
-    asked.push([name, ...args]);
-    return typeof result === "function" ? result(...args) : result;
+  const note =
+    (name, result) =>
+    async (...args) => {
+      asked.push([name, ...args]);
+      return typeof result === "function" ? result(...args) : result;
+    };
+  const bulk = ({ names = ["x", "y"] }) => ({
+    results: names.map((name) => ({ config_name: name, ok: true })),
+    changed: 2,
+  });
+  const client = {
+    remove: note("remove"),
+    act: note("act"),
+    setPriority: note("priority"),
+    moveBefore: note("move"),
+    bulk: note("bulk", bulk),
+    ...values,
   };
-  const bulk = ({ names = ["x", "y"] }) => ({ results: names.map((name) => ({ config_name: name, ok: true })), changed: 2 });
-  const client = { remove: note("remove"), act: note("act"), setPriority: note("priority"), moveBefore: note("move"), bulk: note("bulk", bulk), ...values };
-  const voice = { toast: (toast) => (toasts.push(toast), () => {}), confirm: async () => values.agrees ?? true };
+  const voice = {
+    toast: (toast) => (toasts.push(toast), () => {}),
+    confirm: async () => values.agrees ?? true,
+  };
   const actions = new Actions(client, voice, () => asked.push(["refresh"]));
   return { actions, asked, toasts };
 }
@@ -120,13 +152,19 @@ test("cancel of a waiting job can be undone, of a running one not", async () => 
   const { actions, toasts } = makeActions();
   await actions.run("cancel", target("a"));
   await actions.run("cancel", { ...target("a"), isRunning: true });
-  assert.deepEqual(toasts.map((toast) => Boolean(toast.action)), [true, false]);
+  assert.deepEqual(
+    toasts.map((toast) => Boolean(toast.action)),
+    [true, false],
+  );
 });
 
 test("many jobs go in portions of 2,000", async () => {
   const { actions, asked } = makeActions();
   await actions.run("retry", target(...Array.from({ length: 4500 }, (_, n) => `j${n}`)));
-  assert.deepEqual(asked.filter(([name]) => name === "bulk").map(([, body]) => body.names.length), [2000, 2000, 500]);
+  assert.deepEqual(
+    asked.filter(([name]) => name === "bulk").map(([, body]) => body.names.length),
+    [2000, 2000, 500],
+  );
 });
 
 test("everything of a filter is one request, and asked before", async () => {
@@ -140,7 +178,10 @@ test("everything of a filter is one request, and asked before", async () => {
 });
 
 test("what was refused of many is said", async () => {
-  const results = [{ config_name: "a", ok: true }, { config_name: "b", ok: false, error: "it runs" }];
+  const results = [
+    { config_name: "a", ok: true },
+    { config_name: "b", ok: false, error: "it runs" },
+  ];
   const { actions, toasts } = makeActions({ bulk: async () => ({ results, changed: 1 }) });
   await actions.run("delete", target("a", "b"));
   assert.match(toasts[0].text, /1 could not be changed: it runs/);
@@ -149,12 +190,18 @@ test("what was refused of many is said", async () => {
 test("to the end of another priority, a job takes the priority first", async () => {
   const { actions, asked } = makeActions();
   await actions.move(["a"], { priority: 80, before: null });
-  assert.deepEqual(asked.slice(0, 2), [["priority", "a", 80], ["move", "a", null]]);
+  assert.deepEqual(asked.slice(0, 2), [
+    ["priority", "a", 80],
+    ["move", "a", null],
+  ]);
 });
 
 test("a cause without names is read through page by page", async () => {
   const job = (name, summary) => ({ config_name: name, error_type: "oom", error_summary: summary });
-  const pages = [{ jobs: [job("a", "no"), job("b", "other")], next: "2" }, { jobs: [job("c", "no")], next: null }];
+  const pages = [
+    { jobs: [job("a", "no"), job("b", "other")], next: "2" },
+    { jobs: [job("c", "no")], next: null },
+  ];
   const { actions, asked } = makeActions({ jobs: async () => pages.shift() });
   await actions.retryCause({ workflow_id: "w", error_type: "oom", summary: "no", count: 2 });
   assert.deepEqual(asked[0], ["bulk", { action: "retry", names: ["a", "c"] }]);

@@ -11,7 +11,10 @@ const chipsOf = (...inputs) => {
 };
 
 test("only inputs that differ are lit up, a seed last", () => {
-  assert.deepEqual(chipsOf({ seed: 1, steps: 20, cfg: 7 }, { seed: 2, steps: 30, cfg: 7 }), [["steps=20", "seed=1"], ["steps=30", "seed=2"]]);
+  assert.deepEqual(chipsOf({ seed: 1, steps: 20, cfg: 7 }, { seed: 2, steps: 30, cfg: 7 }), [
+    ["steps=20", "seed=1"],
+    ["steps=30", "seed=2"],
+  ]);
 });
 
 test("a job alone in its workflow has no chips", () => {
@@ -29,7 +32,10 @@ test("missing inputs do no harm", () => {
 });
 
 test("a prompt is cut to the words that differ", () => {
-  assert.deepEqual(chipsOf({ prompt: "a portrait of a knight in rain" }, { prompt: "a portrait of a red fox in rain" }), [["prompt=…knight"], ["prompt=…red fox"]]);
+  assert.deepEqual(
+    chipsOf({ prompt: "a portrait of a knight in rain" }, { prompt: "a portrait of a red fox in rain" }),
+    [["prompt=…knight"], ["prompt=…red fox"]],
+  );
 });
 
 test("something is left of a text that only continues the other", () => {

@@ -5,7 +5,12 @@ import { jobFraction, startTimes, stepFraction, timeLeft } from "../../web/js/et
 import { makeJob } from "./helpers.mjs";
 
 const stats = { workflows: { wf: { p50: 60_000, p80: 80_000, runs: 5 } }, eta: null, failures: [] };
-const running = (elapsed, progress = null, workflow = "wf") => ({ config_name: "r", workflow_id: workflow, start_time: 1_000_000 - elapsed, progress });
+const running = (elapsed, progress = null, workflow = "wf") => ({
+  config_name: "r",
+  workflow_id: workflow,
+  start_time: 1_000_000 - elapsed,
+  progress,
+});
 const NOW = 1_000_000;
 const steps = (value, max) => ({ node: "KSampler", value, max, nodes_done: 1, nodes_total: 4 });
 
@@ -14,7 +19,10 @@ test("stepFraction takes steps before nodes", () => {
   assert.equal(stepFraction(steps(15, 30)), 0.5);
   assert.equal(stepFraction(steps(40, 30)), 1);
   assert.equal(stepFraction(steps(0, 1)), 0.25);
-  assert.equal(stepFraction({ node: null, value: null, max: null, nodes_done: null, nodes_total: null }), null);
+  assert.equal(
+    stepFraction({ node: null, value: null, max: null, nodes_done: null, nodes_total: null }),
+    null,
+  );
 });
 
 test("timeLeft follows like runs, then the slower ones, then the steps", () => {

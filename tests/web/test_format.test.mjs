@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ago, bytes, clock, duration, moment, nameParts, plainValue, roughly, shortValue } from "../../web/js/format.js";
+import {
+  ago,
+  bytes,
+  clock,
+  duration,
+  moment,
+  nameParts,
+  plainValue,
+  roughly,
+  shortValue,
+} from "../../web/js/format.js";
 
 const S = 1000;
 const M = 60 * S;
@@ -40,11 +50,22 @@ test("moment leaves today's date out", () => {
 });
 
 test("bytes", () => {
-  for (const [n, text] of [[null, "–"], [0, "0 B"], [999, "999 B"], [1400, "1.4 kB"], [12_300_000, "12 MB"]]) assert.equal(bytes(n), text);
+  for (const [n, text] of [
+    [null, "–"],
+    [0, "0 B"],
+    [999, "999 B"],
+    [1400, "1.4 kB"],
+    [12_300_000, "12 MB"],
+  ])
+    assert.equal(bytes(n), text);
 });
 
 test("nameParts takes a job's name apart and keeps any other", () => {
-  assert.deepEqual(nameParts("T2I_20250809123001_1_knight_v2.yaml"), { title: "knight_v2", type: "T2I", number: "1" });
+  assert.deepEqual(nameParts("T2I_20250809123001_1_knight_v2.yaml"), {
+    title: "knight_v2",
+    type: "T2I",
+    number: "1",
+  });
   assert.deepEqual(nameParts("3D_20250809123001_12_Öl.yml"), { title: "Öl", type: "3D", number: "12" });
   assert.deepEqual(nameParts("<b>odd</b>.yaml"), { title: "<b>odd</b>", type: "", number: "" });
 });

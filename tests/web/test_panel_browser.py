@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-
 from comfyui_e3.tests.web import fake_server
 from comfyui_e3.tests.web.conftest import SURFACES, TAB_BUTTON, on_every_surface
 
@@ -18,8 +17,22 @@ NARROW = {"viewport": {"width": 320, "height": 760}}
 COUNT_WRITES = """() => {
     window.writes = 0;
     new MutationObserver((all) => { window.writes += all.length; })
-        .observe(document.querySelector('e3-panel'), {subtree: true, childList: true, attributes: true, characterData: true});
+        .observe(document.querySelector('e3-panel'),
+                 {subtree: true, childList: true, attributes: true, characterData: true});
 }"""
+
+FAKE_NOTIFICATION = """window.Notification = class {
+    static permission = 'granted';
+    constructor(title, { body }) { (window.told ??= []).push(`${title}: ${body}`); }
+};"""
+
+SCROLL_DOWN = """() => {
+    const list = document.querySelector('e3-job-list');
+    list.scrollTop = list.scrollHeight;
+}"""
+
+TOO_WIDE = """() => [...document.querySelectorAll('e3-panel, .e3-tabs, .e3-filters, .e3-list')]
+    .filter((element) => element.scrollWidth > element.clientWidth + 1).map((element) => element.className)"""
 
 DROP_FILES = """(files) => {
     const transfer = new DataTransfer();
@@ -31,7 +44,8 @@ DROP_FILES = """(files) => {
 }"""
 
 CONTRASTS = """() => {
-    const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d', {willReadFrequently: true});
+    const dot = Object.assign(document.createElement('canvas'), {width: 1, height: 1});
+    const pen = dot.getContext('2d', {willReadFrequently: true});
     const paint = (colors) => {
         pen.clearRect(0, 0, 1, 1);
         for (const color of colors) { pen.fillStyle = color; pen.fillRect(0, 0, 1, 1); }
@@ -46,17 +60,23 @@ CONTRASTS = """() => {
         const isText = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
         const box = element.getBoundingClientRect();
         const style = getComputedStyle(element);
-        if (!isText || !box.width || style.visibility === 'hidden' || element.closest('.e3-offscreen, [hidden]')) continue;
+        const isHidden = style.visibility === 'hidden' || element.closest('.e3-offscreen, [hidden]');
+        if (!isText || !box.width || isHidden) continue;
         const layers = [];
-        for (let at = element; at; at = at.parentElement) layers.unshift(getComputedStyle(at).backgroundColor);
+        for (let at = element; at; at = at.parentElement) {
+            layers.unshift(getComputedStyle(at).backgroundColor);
+        }
         const [a, b] = [luminance(paint(layers)), luminance(paint([...layers, style.color]))];
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) found.push(`${element.className || element.tagName} "${element.textContent.slice(0, 20)}" ${ratio.toFixed(2)}`);
+        const text = element.textContent.slice(0, 20);
+        if (ratio < 4.5) found.push(`${element.className || element.tagName} "${text}" ${ratio.toFixed(2)}`);
     }
     return [...new Set(found)];
 }"""
 
-NAMELESS = """() => [...document.querySelectorAll('e3-panel :is(button, input, select, textarea, a, [role=grid], [role=tablist])')]
+CONTROLS = "button, input, select, textarea, a, [role=grid], [role=tablist]"
+
+NAMELESS = """(controls) => [...document.querySelectorAll(`e3-panel :is(${controls})`)]
     .filter((element) => !element.hidden && element.checkVisibility() && !(element.getAttribute('aria-label')
         || element.textContent.trim() || element.labels?.length || element.title))
     .map((element) => element.outerHTML.slice(0, 120))"""
@@ -105,7 +125,12 @@ def test_panel_shows_five_views_with_counts(studio: Fake, open_panel: Any) -> No
     page.click("#e3-tab-rejected")
 
     assert counts == ["18", "2", "24", "7", "2"]
-    assert first_rows == {"queue": "knight", "processing": "lighthouse", "done": "knight", "failed": "giant_knight"}
+    assert first_rows == {
+        "queue": "knight",
+        "processing": "lighthouse",
+        "done": "knight",
+        "failed": "giant_knight",
+    }
     assert "did you mean 'prompt'?" in page.locator(".e3-rejection-reason").first.inner_text()
 
 
@@ -193,7 +218,7 @@ def test_panel_keyboard_alone_reorders_opens_and_deletes(fake: Fake, open_panel:
     page.wait_for_selector(".e3-details-title:text-is('b')")
     page.keyboard.press("Escape")
     page.keyboard.press("Delete")
-    wait_until(page, lambda: order(fake) == "acde")
+    wait_until(page, lambda: shown(page) == "acde")
     focused = page.evaluate("document.activeElement.job?.config_name")
     page.keyboard.press("Control+z")
     wait_until(page, lambda: order(fake) == "bacde")
@@ -275,8 +300,15 @@ def test_panel_details_copy_with_changes(studio: Fake, open_panel: Any) -> None:
 
 
 def test_panel_details_show_pictures_and_offer_files(fake: Fake, open_panel: Any) -> None:
-    files = [("a.png", "image/png"), ("b.mp4", "video/mp4"), ("c.wav", "audio/wav"), ("d.glb", "model/gltf-binary")]
-    outputs = [{"index": n, "name": f, "media_type": t, "bytes": 9, "path": f, "url": ""} for n, (f, t) in enumerate(files)]
+    files = [
+        ("a.png", "image/png"),
+        ("b.mp4", "video/mp4"),
+        ("c.wav", "audio/wav"),
+        ("d.glb", "model/gltf-binary"),
+    ]
+    outputs = [
+        {"index": n, "name": f, "media_type": t, "bytes": 9, "path": f, "url": ""} for n, (f, t) in enumerate(files)
+    ]
     add_jobs(fake, "a", status="done", end_time=1, duration=1, outputs=outputs)
     page = open_panel()
     page.click("#e3-tab-done")
@@ -293,7 +325,10 @@ def test_panel_takes_dropped_files(fake: Fake, open_panel: Any) -> None:
     page = open_panel()
     page.wait_for_selector(".e3-empty")
     good = ("T2I_20260301120000_2_b.yaml", "workflow_id: wf")
-    page.evaluate(DROP_FILES, [good, ("T2I_20260301120000_1_a.yml", "workflow_id: wf"), ("bad.yaml", "x: 1"), ("c.png", "")])
+    page.evaluate(
+        DROP_FILES,
+        [good, ("T2I_20260301120000_1_a.yml", "workflow_id: wf"), ("bad.yaml", "x: 1"), ("c.png", "")],
+    )
     page.wait_for_selector(".e3-toast li")
     wait_until(page, lambda: page.locator("e3-job-row").count() == 2)
 
@@ -346,6 +381,20 @@ def test_panel_progress_comes_by_push(fake: Fake, open_panel: Any) -> None:
     assert len(fake.requests) == asked
 
 
+def test_panel_notifies_of_the_end_when_asked_to(fake: Fake, open_panel: Any, page: Any, base_url: str) -> None:
+    add_jobs(fake, "a")
+    page.context.grant_permissions(["notifications"], origin=base_url)
+    page.add_init_script(FAKE_NOTIFICATION)
+    open_panel()
+    page.click(".e3-header [aria-haspopup=menu]")
+    page.click("[role=menuitemcheckbox]")
+    wait_until(page, lambda: len(fake.sockets) == 1)
+    fake.jobs["T2I_20260301120000_1_a.yaml"].update(status="done", end_time=1, duration=1)
+    fake.push_soon("e3.job", config_name="T2I_20260301120000_1_a.yaml", status="done")
+
+    wait_until(page, lambda: page.evaluate("window.told") == ["E3: the batch is finished: 1 job done"])
+
+
 def test_panel_identical_data_writes_nothing(fake: Fake, open_panel: Any) -> None:
     add_jobs(fake, "abc")
     page = open_panel()
@@ -378,7 +427,7 @@ def test_panel_hundred_thousand_jobs_stay_few_elements(fake: Fake, open_panel: A
     page.wait_for_selector("e3-job-row")
     row_count = page.locator("e3-job-row").count()
     for _ in range(4):
-        page.evaluate("(() => { const list = document.querySelector('e3-job-list'); list.scrollTop = list.scrollHeight; })()")
+        page.evaluate(SCROLL_DOWN)
         page.wait_for_timeout(700)
     loaded = page.evaluate("document.querySelector('e3-job-list').rows.length")
     limits = {path.split("limit=")[1].split("&")[0] for _, path, _ in fake.requests if "limit=" in path}
@@ -390,26 +439,86 @@ def test_panel_hundred_thousand_jobs_stay_few_elements(fake: Fake, open_panel: A
 
 
 PAYLOADS = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg onload=alert(1)>", "'><b>x</b>", "</textarea><script>alert(1)</script>",
-    "<iframe srcdoc='<script>alert(1)</script>'>", "javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "<a href=javascript:alert(1)>x</a>",
-    "<details open ontoggle=alert(1)>", "<input autofocus onfocus=alert(1)>", "<video><source onerror=alert(1)>", "<math><mtext></mtext><script>alert(1)</script>",
-    "<style>*{display:none}</style>", "<link rel=stylesheet href=//x>", "<base href=//x>", "<meta http-equiv=refresh content=0>", "<object data=x>",
-    "<embed src=x>", "<form action=//x><button>x", "<marquee onstart=alert(1)>", "{{constructor.constructor('alert(1)')()}}", "${alert(1)}", "<!--<img src=x onerror=alert(1)>-->",
-    "<svg><animate onbegin=alert(1) attributeName=x>", "<body onload=alert(1)>", "<template><script>alert(1)</script></template>", "<noscript><img src=x onerror=alert(1)></noscript>",
-    "<xss contenteditable onblur=alert(1)>", "&lt;script&gt;alert(1)&lt;/script&gt;", "\u202egpj.exe", "\u0000<script>", "<e3-panel></e3-panel>", "<dialog open>x</dialog>",
-    "<template shadowrootmode=open><script>alert(1)</script>", "<select><option>x", "<portal src=x>", "<image src=x onerror=alert(1)>", "<plaintext>", "]]><script>alert(1)</script>",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "'><b>x</b>",
+    "</textarea><script>alert(1)</script>",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<details open ontoggle=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<video><source onerror=alert(1)>",
+    "<math><mtext></mtext><script>alert(1)</script>",
+    "<style>*{display:none}</style>",
+    "<link rel=stylesheet href=//x>",
+    "<base href=//x>",
+    "<meta http-equiv=refresh content=0>",
+    "<object data=x>",
+    "<embed src=x>",
+    "<form action=//x><button>x",
+    "<marquee onstart=alert(1)>",
+    "{{constructor.constructor('alert(1)')()}}",
+    "${alert(1)}",
+    "<!--<img src=x onerror=alert(1)>-->",
+    "<svg><animate onbegin=alert(1) attributeName=x>",
+    "<body onload=alert(1)>",
+    "<template><script>alert(1)</script></template>",
+    "<noscript><img src=x onerror=alert(1)></noscript>",
+    "<xss contenteditable onblur=alert(1)>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "\u202egpj.exe",
+    "\u0000<script>",
+    "<e3-panel></e3-panel>",
+    "<dialog open>x</dialog>",
+    "<template shadowrootmode=open><script>alert(1)</script>",
+    "<select><option>x",
+    "<portal src=x>",
+    "<image src=x onerror=alert(1)>",
+    "<plaintext>",
+    "]]><script>alert(1)</script>",
+]
 
 
 def test_panel_text_of_jobs_never_becomes_markup(fake: Fake, open_panel: Any) -> None:
     for n, text in enumerate(PAYLOADS):
         for status in ("pending", "failed", "done", "processing"):
-            output = {"index": 0, "name": text, "media_type": text, "bytes": 1, "path": text, "url": f"javascript:alert({n})"}
-            fake.add(f"{text}_{n}_{status}.yaml", status=status, workflow_id=text, media=text, error_type=text, error_trace=f"{text}\n{text}",
-                     inputs={text: text, "x": f"{text}{n}"}, metadata={text: text}, warnings=[text], phase="executing", end_time=n + 1, duration=1,
-                     start_time=1, outputs=[output] if status == "done" else [],
-                     attempts=[{"number": 1, "started_at": 1, "ended_at": 2, "outcome": text, "error_type": text, "error": text}])  # fmt: skip
-        fake.progress[f"{text}_{n}_processing.yaml"] = {"node": text, "value": 1, "max": 3, "nodes_done": 0, "nodes_total": 1}
+            output = {
+                "index": 0,
+                "name": text,
+                "media_type": text,
+                "bytes": 1,
+                "path": text,
+                "url": f"javascript:alert({n})",
+            }
+            fake.add(
+                f"{text}_{n}_{status}.yaml",
+                status=status,
+                workflow_id=text,
+                media=text,
+                error_type=text,
+                error_trace=f"{text}\n{text}",
+                inputs={text: text, "x": f"{text}{n}"},
+                metadata={text: text},
+                warnings=[text],
+                phase="executing",
+                end_time=n + 1,
+                duration=1,
+                start_time=1,
+                outputs=[output] if status == "done" else [],
+                attempts=[
+                    {"number": 1, "started_at": 1, "ended_at": 2, "outcome": text, "error_type": text, "error": text}
+                ],
+            )
+        fake.progress[f"{text}_{n}_processing.yaml"] = {
+            "node": text,
+            "value": 1,
+            "max": 3,
+            "nodes_done": 0,
+            "nodes_total": 1,
+        }
         fake.rejections.append({"path": text, "code": text, "reason": text, "line": 1, "column": 1, "seen_at": 1})
         fake.problems.append({"code": text, "message": text, "fix": text})
     fake.auto_reason = PAYLOADS[1]
@@ -425,16 +534,41 @@ def test_panel_text_of_jobs_never_becomes_markup(fake: Fake, open_panel: Any) ->
             if tab != "rejected" and rows.count():
                 rows.nth(rows.count() // 2).evaluate("(row) => row.click()")
                 page.wait_for_timeout(60)
-            seen |= set(page.evaluate("[...document.querySelectorAll('e3-panel *')].map((element) => element.localName)"))
+            seen |= set(
+                page.evaluate("[...document.querySelectorAll('e3-panel *')].map((element) => element.localName)")
+            )
     hrefs = page.evaluate("[...document.querySelectorAll('e3-panel a')].map((a) => a.href)")
 
-    assert not seen & {"script", "iframe", "b", "style", "object", "embed", "marquee", "math", "base", "link", "meta", "template", "e3-panel", "xss", "dialog"}
+    assert not seen & {
+        "script",
+        "iframe",
+        "b",
+        "style",
+        "object",
+        "embed",
+        "marquee",
+        "math",
+        "base",
+        "link",
+        "meta",
+        "template",
+        "e3-panel",
+        "xss",
+        "dialog",
+    }
     assert not any(href.startswith(("javascript:", "data:")) for href in hrefs)
 
 
 def test_panel_asks_for_the_token_and_goes_on(fake: Fake, open_panel: Any, page: Any, base_url: str) -> None:
     fake.token = "secret"
-    add_jobs(fake, "a", status="done", end_time=1, duration=1, outputs=[{"index": 0, "name": "a.png", "media_type": "image/png", "bytes": 1, "path": "a.png"}])  # fmt: skip
+    add_jobs(
+        fake,
+        "a",
+        status="done",
+        end_time=1,
+        duration=1,
+        outputs=[{"index": 0, "name": "a.png", "media_type": "image/png", "bytes": 1, "path": "a.png"}],
+    )
     page.goto(f"{base_url}/e3/")
     page.fill("dialog [name=token]", "secret")
     page.click("dialog [type=submit]")
@@ -456,7 +590,12 @@ def test_panel_works_under_a_strict_policy(studio: Fake, open_panel: Any) -> Non
     wait_until(page, lambda: page.evaluate("document.querySelector('img.e3-preview').naturalWidth") > 0)
 
 
-@pytest.mark.parametrize("page", [NARROW | {"color_scheme": scheme} for scheme in ("dark", "light")], indirect=True, ids=["dark", "light"])
+@pytest.mark.parametrize(
+    "page",
+    [NARROW | {"color_scheme": scheme} for scheme in ("dark", "light")],
+    indirect=True,
+    ids=["dark", "light"],
+)
 def test_panel_can_be_read_and_every_control_has_a_name(studio: Fake, open_panel: Any) -> None:
     studio.auto_reason = "disk full"
     studio.problems = [{"code": "standby", "message": "standing by", "fix": "wait"}]
@@ -468,12 +607,12 @@ def test_panel_can_be_read_and_every_control_has_a_name(studio: Fake, open_panel
         if tab != "rejected":
             page.locator("e3-job-row").first.click(modifiers=["Control"])
         faint += page.evaluate(CONTRASTS)
-        nameless += page.evaluate(NAMELESS)
+        nameless += page.evaluate(NAMELESS, CONTROLS)
     page.click("#e3-tab-failed")
     page.locator("e3-job-row").first.click()
     page.wait_for_selector(".e3-trace")
     faint += page.evaluate(CONTRASTS)
-    nameless += page.evaluate(NAMELESS)
+    nameless += page.evaluate(NAMELESS, CONTROLS)
 
     assert faint == []
     assert nameless == []
@@ -483,7 +622,7 @@ def test_panel_can_be_read_and_every_control_has_a_name(studio: Fake, open_panel
 def test_panel_fits_its_tab_in_dark(studio: Fake, open_panel: Any) -> None:
     page = open_panel()
     page.wait_for_selector("e3-job-row")
-    wide = page.evaluate("[...document.querySelectorAll('e3-panel, .e3-tabs, .e3-filters, .e3-list')].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.className)")
+    wide = page.evaluate(TOO_WIDE)
 
     assert wide == []
     assert page.evaluate(CONTRASTS) == []

@@ -1,10 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { badgeText, bulkFilter, countOf, dropPlace, isFiltered, jobsQuery, moved, noFilters, shortCount, sortOf, stepPlace, tabOf } from "../../web/js/queue_view.js";
+import {
+  badgeText,
+  bulkFilter,
+  countOf,
+  dropPlace,
+  isFiltered,
+  jobsQuery,
+  moved,
+  noFilters,
+  shortCount,
+  sortOf,
+  stepPlace,
+  tabOf,
+} from "../../web/js/queue_view.js";
 import { makeJob } from "./helpers.mjs";
 
-const rows = (...priorities) => priorities.map((priority, at) => makeJob({ config_name: "abcdefgh"[at], priority }));
+const rows = (...priorities) =>
+  priorities.map((priority, at) => makeJob({ config_name: "abcdefgh"[at], priority }));
 const names = (list) => list.map((job) => job.config_name).join("");
 
 test("an unknown tab is the queue", () => {
@@ -14,7 +28,10 @@ test("an unknown tab is the queue", () => {
 
 test("jobsQuery repeats the status and leaves empty filters out", () => {
   const filters = { ...noFilters(), q: "a&b", sort: { failed: "name" } };
-  assert.equal(jobsQuery("failed", filters, "c+1", 10), "status=failed&status=cancelled&q=a%26b&sort=name&limit=10&cursor=c%2B1");
+  assert.equal(
+    jobsQuery("failed", filters, "c+1", 10),
+    "status=failed&status=cancelled&q=a%26b&sort=name&limit=10&cursor=c%2B1",
+  );
   assert.equal(jobsQuery("queue", noFilters(), null, 200), "status=pending&sort=order&limit=200");
 });
 
@@ -23,7 +40,10 @@ test("a sort that a tab does not know is its first", () => {
 });
 
 test("bulkFilter is what the tab shows", () => {
-  assert.deepEqual(bulkFilter("done", { ...noFilters(), media: "video" }), { status: ["done"], media: "video" });
+  assert.deepEqual(bulkFilter("done", { ...noFilters(), media: "video" }), {
+    status: ["done"],
+    media: "video",
+  });
 });
 
 test("isFiltered ignores the sort", () => {
@@ -72,6 +92,9 @@ test("stepPlace stops at both ends", () => {
 test("moved shows the order and the priority that will be", () => {
   const list = moved(rows(10, 10, 50, 50), ["a", "b"], { before: "d" });
   assert.equal(names(list), "cabd");
-  assert.deepEqual(list.map((job) => job.priority), [50, 50, 50, 50]);
+  assert.deepEqual(
+    list.map((job) => job.priority),
+    [50, 50, 50, 50],
+  );
   assert.equal(names(moved(rows(1, 2), ["a"], { priority: 2, before: null })), "ba");
 });

@@ -10,7 +10,14 @@ import { keepView, readView } from "../../web/js/panel_view.js";
 import { linesOf, progressText, withoutClass } from "../../web/js/row_text.js";
 import { FakeStorage, makeJob, makeQueue } from "./helpers.mjs";
 
-const key = (name, mods = {}) => ({ key: name, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, ...mods });
+const key = (name, mods = {}) => ({
+  key: name,
+  shiftKey: false,
+  altKey: false,
+  ctrlKey: false,
+  metaKey: false,
+  ...mods,
+});
 
 test("keys: plain, with alt, with shift, and those that belong to ComfyUI", () => {
   const cases = [
@@ -24,20 +31,33 @@ test("keys: plain, with alt, with shift, and those that belong to ComfyUI", () =
 
 test("copy: a field for each input, in the kind of its value", () => {
   const fields = copyFields([{ prompt: "x", seed: 1, on: true }]);
-  assert.deepEqual(fields.map(({ name, kind, value }) => [name, kind, value]), [["prompt", "textarea", "x"], ["seed", "number", "1"], ["on", "text", "true"]]);
+  assert.deepEqual(
+    fields.map(({ name, kind, value }) => [name, kind, value]),
+    [
+      ["prompt", "textarea", "x"],
+      ["seed", "number", "1"],
+      ["on", "text", "true"],
+    ],
+  );
 });
 
 test("copy: only what was changed, in the type it had", () => {
   const all = [{ prompt: "x", seed: 1, on: true, list: [1] }];
   const fields = copyFields(all);
-  const { inputs, wrong } = changedInputs(fields, all, { prompt: "x", seed: "2.5", on: "false", list: "[1]" });
+  const { inputs, wrong } = changedInputs(fields, all, {
+    prompt: "x",
+    seed: "2.5",
+    on: "false",
+    list: "[1]",
+  });
   assert.equal(wrong, null);
   assert.deepEqual(inputs, { seed: 2.5, on: false });
 });
 
 test("copy: what is no number where a number was is refused by name", () => {
   const all = [{ seed: 1 }];
-  for (const text of ["", "abc", '"7"']) assert.match(changedInputs(copyFields(all), all, { seed: text }).wrong, /^seed /);
+  for (const text of ["", "abc", '"7"'])
+    assert.match(changedInputs(copyFields(all), all, { seed: text }).wrong, /^seed /);
 });
 
 test("copy: inputs that vary stay as they are until one is written", () => {
@@ -49,12 +69,25 @@ test("copy: inputs that vary stay as they are until one is written", () => {
 });
 
 test("a priority is a whole number from 1 to 999", () => {
-  assert.deepEqual(["1", " 50 ", "999", "0", "1000", "1.5", "-3", "", "x"].map(priorityOf), [1, 50, 999, null, null, null, null, null, null]);
+  assert.deepEqual(["1", " 50 ", "999", "0", "1000", "1.5", "-3", "", "x"].map(priorityOf), [
+    1,
+    50,
+    999,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ]);
 });
 
 test("files: only job files, numbers in their order", () => {
   const files = ["b_10.yaml", "b_2.YML", "photo.png", "a.yaml"].map((name) => ({ name }));
-  assert.deepEqual(sortedJobFiles(files).map(({ name }) => name), ["a.yaml", "b_2.YML", "b_10.yaml"]);
+  assert.deepEqual(
+    sortedJobFiles(files).map(({ name }) => name),
+    ["a.yaml", "b_2.YML", "b_10.yaml"],
+  );
 });
 
 test("files: each is submitted in turn, and a refusal stops none", async () => {
@@ -67,9 +100,17 @@ test("files: each is submitted in turn, and a refusal stops none", async () => {
       return { config_name: name };
     },
   };
-  const result = await submitAll(client, [file("a.yaml"), file("bad.yaml"), file("big.yaml", 300_000), file("c.yaml")]);
+  const result = await submitAll(client, [
+    file("a.yaml"),
+    file("bad.yaml"),
+    file("big.yaml", 300_000),
+    file("c.yaml"),
+  ]);
   assert.deepEqual(result.accepted, ["a.yaml", "c.yaml"]);
-  assert.deepEqual(result.refused.map(({ name }) => name), ["bad.yaml", "big.yaml"]);
+  assert.deepEqual(
+    result.refused.map(({ name }) => name),
+    ["bad.yaml", "big.yaml"],
+  );
   assert.deepEqual(seen, ["text of a.yaml", "text of bad.yaml", "text of c.yaml"]);
 });
 
@@ -87,8 +128,8 @@ test("notices: a failure on the way, and a pause by itself, each once", () => {
   const watch = new BatchWatch();
   watch.see(makeQueue({ pending: 3 }));
   assert.equal(watch.see(makeQueue({ pending: 2, failed: 1 }))[0].tag, "e3-failed");
-  const paused = makeQueue({ pending: 2, failed: 1 }, { auto_reason: "disk full" });
-  assert.equal(watch.see(paused)[0].body, "disk full");
+  const paused = makeQueue({ pending: 2, failed: 1 }, { auto_reason: "disk_full" });
+  assert.equal(watch.see(paused)[0].body, "The queue paused itself: the disk is full");
   assert.deepEqual(watch.see(paused), []);
 });
 
@@ -105,11 +146,26 @@ test("the view is kept for this browser tab, and nonsense is forgotten", () => {
 
 test("rows: what each status says", () => {
   const known = { startsIn: 120_000, running: undefined, stats: null, now: 1_000_000 };
-  const at = { created_at: 400_000, workflow_id: "wf", outputs_count: 2, end_time: 940_000, duration: 38_000 };
+  const at = {
+    created_at: 400_000,
+    workflow_id: "wf",
+    outputs_count: 2,
+    end_time: 940_000,
+    duration: 38_000,
+  };
   assert.deepEqual(linesOf(makeJob(at), known), { meta: "wf · 10 min ago", top: "", time: "in 2 min" });
   assert.equal(linesOf(makeJob({ ...at, not_before: 1_090_000 }), known).time, "again in 2 min");
-  assert.deepEqual(linesOf(makeJob({ ...at, status: "done" }), known), { meta: "wf · 2 files", top: "38 s", time: "1 min ago" });
-  const failed = makeJob({ ...at, status: "failed", error_type: "oom", error_summary: "torch.OutOfMemoryError: no" });
+  assert.deepEqual(linesOf(makeJob({ ...at, status: "done" }), known), {
+    meta: "wf · 2 files",
+    top: "38 s",
+    time: "1 min ago",
+  });
+  const failed = makeJob({
+    ...at,
+    status: "failed",
+    error_type: "oom",
+    error_summary: "torch.OutOfMemoryError: no",
+  });
   assert.equal(linesOf(failed, known).meta, "Out of memory: no");
   const running = makeJob({ ...at, status: "processing", phase: "submitted" });
   assert.equal(linesOf(running, known).meta, "Next in ComfyUI");
@@ -117,7 +173,13 @@ test("rows: what each status says", () => {
 
 test("progress in words", () => {
   assert.equal(progressText(null), "Starting");
-  assert.equal(progressText({ node: "KSampler", value: 14, max: 30, nodes_done: 2, nodes_total: 9 }), "KSampler, step 14 of 30");
-  assert.equal(progressText({ node: "Load", value: 0, max: 1, nodes_done: 2, nodes_total: 9 }), "Load, node 2 of 9");
+  assert.equal(
+    progressText({ node: "KSampler", value: 14, max: 30, nodes_done: 2, nodes_total: 9 }),
+    "KSampler, step 14 of 30",
+  );
+  assert.equal(
+    progressText({ node: "Load", value: 0, max: 1, nodes_done: 2, nodes_total: 9 }),
+    "Load, node 2 of 9",
+  );
   assert.equal(withoutClass("ValueError: x"), "x");
 });

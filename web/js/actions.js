@@ -63,7 +63,9 @@ export class Actions {
     if (!target.count || !(await this.isMeant(verb, target))) return false;
     await this.attempt(async () => {
       const isOne = target.names.length === 1 && !target.filter;
-      const changed = isOne ? await this.runOne(verb, target.names[0], priority) : await this.runMany(verb, target, priority);
+      const changed = isOne
+        ? await this.runOne(verb, target.names[0], priority)
+        : await this.runMany(verb, target, priority);
       if (changed.length) this.tell(verb, changed, target, priority ?? 0);
     });
     return true;
@@ -77,9 +79,19 @@ export class Actions {
   async isMeant(verb, { count }) {
     if (count < ASK_FROM || verb === "set_priority") return true;
     /** @type {Record<string, string>} */
-    const names = { retry: STRINGS.retry, cancel: STRINGS.cancel, delete: STRINGS.delete, "god-mode": STRINGS.godMode };
+    const names = {
+      retry: STRINGS.retry,
+      cancel: STRINGS.cancel,
+      delete: STRINGS.delete,
+      "god-mode": STRINGS.godMode,
+    };
     const title = STRINGS.confirm.title(names[verb], count);
-    return this.voice.confirm({ title, text: STRINGS.confirm[verb], ok: names[verb], isDanger: verb === "delete" });
+    return this.voice.confirm({
+      title,
+      text: STRINGS.confirm[verb],
+      ok: names[verb],
+      isDanger: verb === "delete",
+    });
   }
 
   /**
@@ -108,7 +120,8 @@ export class Actions {
       : await this.bulkByNames(verb, target.names, extra);
     const results = answers.flatMap((answer) => answer.results);
     const refused = results.filter((each) => !each.ok);
-    if (refused.length) this.voice.toast({ text: STRINGS.someRefused(refused.length, reasonOf(refused[0])), tone: "error" });
+    if (refused.length)
+      this.voice.toast({ text: STRINGS.someRefused(refused.length, reasonOf(refused[0])), tone: "error" });
     return results.filter((each) => each.ok).map((each) => each.config_name);
   }
 
@@ -121,7 +134,9 @@ export class Actions {
   async bulkByNames(verb, names, extra) {
     const answers = [];
     for (let at = 0; at < names.length; at += BULK_NAMES) {
-      answers.push(await this.client.bulk({ action: verb, names: names.slice(at, at + BULK_NAMES), ...extra }));
+      answers.push(
+        await this.client.bulk({ action: verb, names: names.slice(at, at + BULK_NAMES), ...extra }),
+      );
     }
     return answers;
   }
@@ -134,10 +149,22 @@ export class Actions {
    */
   tell(verb, names, { before, isRunning }, priority) {
     const text = STRINGS.done[verb](whatOf(names), priority);
-    const undo = { delete: () => this.restore(names), cancel: () => this.retryAll(names), set_priority: () => this.client.setPriority(names[0], before ?? 0) };
-    const hasUndo = verb === "delete" || (verb === "cancel" && !isRunning) || (verb === "set_priority" && before && names.length === 1);
+    const undo = {
+      delete: () => this.restore(names),
+      cancel: () => this.retryAll(names),
+      set_priority: () => this.client.setPriority(names[0], before ?? 0),
+    };
+    const hasUndo =
+      verb === "delete" ||
+      (verb === "cancel" && !isRunning) ||
+      (verb === "set_priority" && before && names.length === 1);
     if (!hasUndo) this.voice.toast({ text, life: SHORT_MS });
-    else this.voice.toast({ text, action: { label: STRINGS.undo, run: () => this.undo(undo[verb]) }, isUndo: true });
+    else
+      this.voice.toast({
+        text,
+        action: { label: STRINGS.undo, run: () => this.undo(undo[verb]) },
+        isUndo: true,
+      });
   }
 
   /** @param {() => Promise<unknown>} work */
@@ -206,7 +233,9 @@ export class Actions {
    */
   async retryCause(cause) {
     const isListed = cause.names && cause.names.length >= cause.count;
-    const names = isListed ? /** @type {string[]} */ (cause.names) : await this.namesOfCause(cause).catch(() => cause.names ?? []);
+    const names = isListed
+      ? /** @type {string[]} */ (cause.names)
+      : await this.namesOfCause(cause).catch(() => cause.names ?? []);
     await this.run("retry", { names, filter: null, count: names.length });
   }
 

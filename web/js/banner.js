@@ -15,9 +15,19 @@ const MOST = 2;
 function linesOf({ queue, health, error }) {
   /** @type {Line[]} */
   const lines = [];
-  if (error) lines.push({ code: "error", message: error.message, action: { label: STRINGS.retry, wish: "reconnect" } });
+  const isTold = health?.problems.some((problem) => problem.message === error?.message);
+  if (error && !isTold)
+    lines.push({
+      code: "error",
+      message: error.message,
+      action: { label: STRINGS.retry, wish: "reconnect" },
+    });
   if (queue?.auto_reason) {
-    lines.push({ code: "auto_paused", message: STRINGS.pausedBecause(queue.auto_reason), action: { label: STRINGS.resume, wish: "toggle-pause" } });
+    lines.push({
+      code: "auto_paused",
+      message: STRINGS.pausedBecause(queue.auto_reason),
+      action: { label: STRINGS.resume, wish: "toggle-pause" },
+    });
   }
   return [...lines, ...(health?.problems ?? [])];
 }
@@ -67,9 +77,18 @@ export class BannerElement extends HTMLElement {
         "div",
         { class: "e3-problem-text" },
         h("p", { textContent: message }),
-        fix ? h("details", {}, h("summary", { textContent: STRINGS.showFix }), h("p", { textContent: fix })) : null,
+        fix
+          ? h("details", {}, h("summary", { textContent: STRINGS.showFix }), h("p", { textContent: fix }))
+          : null,
       ),
-      action ? h("button", { type: "button", class: "e3-button", textContent: action.label, onclick: () => wish(this, action.wish) }) : null,
+      action
+        ? h("button", {
+            type: "button",
+            class: "e3-button",
+            textContent: action.label,
+            onclick: () => wish(this, action.wish),
+          })
+        : null,
     );
   }
 }

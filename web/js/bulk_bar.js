@@ -27,12 +27,21 @@ export class BulkBarElement extends HTMLElement {
     this.className = "e3-bulk";
     this.hidden = true;
     this.setAttribute("role", "toolbar");
+    this.setAttribute("aria-label", STRINGS.chosenJobs);
     this.all = h("input", {
-      type: "checkbox", class: "e3-check", "aria-label": STRINGS.selectAll, title: STRINGS.selectAll,
+      type: "checkbox",
+      class: "e3-check",
+      "aria-label": STRINGS.selectAll,
+      title: STRINGS.selectAll,
       onchange: () => wish(this, this.all?.checked ? "select-all" : "select-none"),
-    }); // prettier-ignore
+    });
     this.count = h("span");
-    const count = h("span", { class: "e3-bulk-count" }, this.count, h("span", { class: "e3-wide-label", textContent: ` ${STRINGS.selectedWord}` }));
+    const count = h(
+      "span",
+      { class: "e3-bulk-count" },
+      this.count,
+      h("span", { class: "e3-wide-label", textContent: ` ${STRINGS.selectedWord}` }),
+    );
     this.verbs = h("div", { class: "e3-bulk-verbs" });
     this.append(this.all, count, this.verbs);
   }
@@ -49,7 +58,9 @@ export class BulkBarElement extends HTMLElement {
     this.all.checked = chosen > 0 && chosen >= total;
     this.all.indeterminate = chosen > 0 && chosen < total;
     refill(this.verbs, tab, () => [
-      ...tabOf(tab).actions.map((action) => this.button(VERBS[action], () => wish(this, action, { bulk: true }))),
+      ...tabOf(tab).actions.map((action) =>
+        this.button(VERBS[action], () => wish(this, action, { bulk: true })),
+      ),
       this.button({ icon: "close", label: STRINGS.clearSelection }, () => wish(this, "select-none")),
     ]);
   }
@@ -61,6 +72,10 @@ export class BulkBarElement extends HTMLElement {
    */
   button(verb, run) {
     const className = `e3-icon-button${verb.isDanger ? " e3-danger" : ""}`;
-    return h("button", { type: "button", class: className, title: verb.label, "aria-label": verb.label, onclick: run }, icon(verb.icon));
+    return h(
+      "button",
+      { type: "button", class: className, title: verb.label, "aria-label": verb.label, onclick: run },
+      icon(verb.icon),
+    );
   }
 }

@@ -39,7 +39,12 @@ export class CausesElement extends HTMLElement {
       this.isOpen = true;
       this.update(causes);
     };
-    return h("button", { type: "button", class: "e3-link", textContent: STRINGS.more(causes.length - MOST), onclick: open });
+    return h("button", {
+      type: "button",
+      class: "e3-link",
+      textContent: STRINGS.more(causes.length - MOST),
+      onclick: open,
+    });
   }
 
   /**
@@ -55,11 +60,19 @@ export class CausesElement extends HTMLElement {
         "div",
         { class: "e3-cause-text", title: cause.summary },
         h("span", { class: "e3-cause-kind", textContent: kind }),
-        h("span", { class: "e3-cause-summary", textContent: `${cause.workflow_id}: ${withoutClass(cause.summary)}` }),
+        h("span", {
+          class: "e3-cause-summary",
+          textContent: `${cause.workflow_id}: ${withoutClass(cause.summary)}`,
+        }),
       ),
       h(
         "button",
-        { type: "button", class: "e3-button", "aria-label": STRINGS.retryCauseOf(`${kind}, ${cause.workflow_id}`), onclick: () => wish(this, "retry-cause", { cause }) },
+        {
+          type: "button",
+          class: "e3-button",
+          "aria-label": STRINGS.retryCauseOf(`${kind}, ${cause.workflow_id}`),
+          onclick: () => wish(this, "retry-cause", { cause }),
+        },
         icon("retry"),
         h("span", { textContent: STRINGS.retryCause(cause.count) }),
       ),

@@ -21,6 +21,7 @@ import { STRINGS } from "./strings.js";
 
 const TOKEN_KEY = "e3.token";
 const JSON_TYPE = "application/json";
+const UNAVAILABLE = 503;
 const MOST_BLOBS = 200;
 
 /** What E3 answered instead of the resource. */
@@ -44,7 +45,8 @@ export class E3Error extends Error {
 async function errorOf(response) {
   const body = await response.json().catch(() => null);
   const error = body?.error ?? {};
-  const message = typeof error.message === "string" ? error.message : `${response.status} ${response.statusText}`;
+  const message =
+    typeof error.message === "string" ? error.message : `${response.status} ${response.statusText}`;
   return new E3Error(message, String(error.type ?? "http"), response.status);
 }
 
@@ -90,16 +92,18 @@ export class Client {
   /**
    * @param {string} path
    * @param {RequestInit} [init]
+   * @param {number} [fine] a status that is fine besides those of success
    * @returns {Promise<Response>} an answer that is fine; anything else is thrown as an E3Error
    */
-  async send(path, init = {}) {
+  async send(path, init = {}, fine = 0) {
     const token = this.token;
     const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
     const response = await this.transport.fetch(path, { ...init, headers }).catch(() => {
       throw new E3Error(STRINGS.networkError, "network", 0);
     });
-    if (response.status === 401 && (this.token !== token || (await this.authorize()))) return this.send(path, init);
-    if (!response.ok) throw await errorOf(response);
+    if (response.status === 401 && (this.token !== token || (await this.authorize())))
+      return this.send(path, init, fine);
+    if (!response.ok && response.status !== fine) throw await errorOf(response);
     return response;
   }
 
@@ -146,9 +150,18 @@ export class Client {
     return this.get("/e3/stats");
   }
 
-  /** @returns {Promise<Health>} */
-  health() {
-    return this.get("/e3/health");
+  /**
+   * A server that cannot work answers 503 here, with its problems.
+   * @returns {Promise<Health>}
+   */
+  async health() {
+    const response = await this.send("/e3/health", {}, UNAVAILABLE);
+    const health = await response
+      .clone()
+      .json()
+      .catch(() => null);
+    if (!Array.isArray(health?.problems)) throw await errorOf(response);
+    return health;
   }
 
   /** @returns {Promise<Rejection[]>} */
@@ -187,12 +200,12 @@ export class Client {
   }
 
   /**
-   * @param {string} fileName
+   * @param {string} fileName empty: the server finds a name
    * @param {string} text
    * @returns {Promise<JobRow>}
    */
   async submit(fileName, text) {
-    const path = `/e3/jobs?name=${encodeURIComponent(fileName)}`;
+    const path = fileName ? `/e3/jobs?name=${encodeURIComponent(fileName)}` : "/e3/jobs";
     const init = { method: "POST", headers: { "Content-Type": "application/yaml" }, body: text };
     return (await this.send(path, init)).json();
   }

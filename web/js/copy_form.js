@@ -16,7 +16,12 @@ import { STRINGS } from "./strings.js";
  */
 export function copyFields(all) {
   const keys = [...new Set(all.flatMap((inputs) => Object.keys(inputs)))];
-  return keys.map((key) => fieldOf(key, all.map((inputs) => inputs[key])));
+  return keys.map((key) =>
+    fieldOf(
+      key,
+      all.map((inputs) => inputs[key]),
+    ),
+  );
 }
 
 /**
@@ -29,7 +34,14 @@ function fieldOf(key, values) {
   const value = isCommon ? plainValue(values[0]) : "";
   const isNumber = values.every((each) => typeof each === "number");
   const kind = isNumber ? "number" : value.length > 32 || /prompt|text/i.test(key) ? "textarea" : "text";
-  return { name: key, label: key, kind, value, step: isNumber ? "any" : undefined, placeholder: isCommon ? "" : STRINGS.various };
+  return {
+    name: key,
+    label: key,
+    kind,
+    value,
+    step: isNumber ? "any" : undefined,
+    placeholder: isCommon ? "" : STRINGS.various,
+  };
 }
 
 /**
@@ -75,7 +87,12 @@ export async function askCopy(home, all) {
   const fields = copyFields(all);
   const n = all.length;
   const title = n > 1 ? STRINGS.copyTitleMany(n) : STRINGS.copyTitle;
-  const question = { title, text: STRINGS.copyHelp, ok: n > 1 ? STRINGS.copyDoMany(n) : STRINGS.copyDo, fields };
+  const question = {
+    title,
+    text: STRINGS.copyHelp,
+    ok: n > 1 ? STRINGS.copyDoMany(n) : STRINGS.copyDo,
+    fields,
+  };
   const answers = await askForm(home, question, (given) => changedInputs(fields, all, given).wrong);
   return answers && changedInputs(fields, all, answers).inputs;
 }

@@ -17,7 +17,12 @@ import { STRINGS } from "./strings.js";
  * @returns {HTMLElement}
  */
 function section(title, isOpen, ...children) {
-  return h("details", { class: "e3-section", open: isOpen }, h("summary", {}, icon("next"), h("span", { textContent: title })), ...children);
+  return h(
+    "details",
+    { class: "e3-section", open: isOpen },
+    h("summary", {}, icon("next"), h("span", { textContent: title })),
+    ...children,
+  );
 }
 
 /**
@@ -25,7 +30,9 @@ function section(title, isOpen, ...children) {
  * @returns {HTMLElement}
  */
 function table(pairs) {
-  const rows = pairs.map(([key, value]) => h("tr", {}, h("th", { scope: "row", textContent: key }), h("td", { textContent: value })));
+  const rows = pairs.map(([key, value]) =>
+    h("tr", {}, h("th", { scope: "row", textContent: key }), h("td", { textContent: value })),
+  );
   return h("table", { class: "e3-table" }, h("tbody", {}, ...rows));
 }
 
@@ -36,7 +43,11 @@ function table(pairs) {
  */
 export function outputsPart(client, job) {
   if (!job.outputs?.length) return null;
-  return h("div", { class: "e3-outputs", role: "group", "aria-label": STRINGS.outputs }, ...job.outputs.map((output) => outputFigure(client, job.config_name, output)));
+  return h(
+    "div",
+    { class: "e3-outputs", role: "group", "aria-label": STRINGS.outputs },
+    ...job.outputs.map((output) => outputFigure(client, job.config_name, output)),
+  );
 }
 
 /**
@@ -47,10 +58,32 @@ export function outputsPart(client, job) {
  */
 function outputFigure(client, name, output) {
   const full = () => client.outputUrl(name, output.index);
-  const open = h("a", { class: "e3-icon-button", target: "_blank", rel: "noopener", title: STRINGS.openFull, "aria-label": `${STRINGS.openFull}: ${output.name}` }, icon("external"));
-  const save = h("a", { class: "e3-icon-button", download: output.name, title: STRINGS.download, "aria-label": `${STRINGS.download}: ${output.name}` }, icon("download"));
+  const open = h(
+    "a",
+    {
+      class: "e3-icon-button",
+      target: "_blank",
+      rel: "noopener",
+      title: STRINGS.openFull,
+      "aria-label": `${STRINGS.openFull}: ${output.name}`,
+    },
+    icon("external"),
+  );
+  const save = h(
+    "a",
+    {
+      class: "e3-icon-button",
+      download: output.name,
+      title: STRINGS.download,
+      "aria-label": `${STRINGS.download}: ${output.name}`,
+    },
+    icon("download"),
+  );
   const isMedia = /^(image|video|audio)\//.test(output.media_type);
-  full().then((url) => [open, save].forEach((link) => (link.href = url)), () => {});
+  full().then(
+    (url) => [open, save].forEach((link) => (link.href = url)),
+    () => {},
+  );
   return h(
     "figure",
     { class: "e3-output" },
@@ -76,8 +109,16 @@ function preview(full, output) {
   const media =
     kind === "image"
       ? h("img", { class: "e3-preview", alt: output.name, decoding: "async" })
-      : h(kind === "video" ? "video" : "audio", { class: "e3-preview", controls: true, preload: "metadata", "aria-label": output.name });
-  full().then((url) => (media.src = url), () => media.remove());
+      : h(kind === "video" ? "video" : "audio", {
+          class: "e3-preview",
+          controls: true,
+          preload: "metadata",
+          "aria-label": output.name,
+        });
+  full().then(
+    (url) => (media.src = url),
+    () => media.remove(),
+  );
   media.addEventListener("error", () => (media.hidden = true));
   return media;
 }
@@ -93,7 +134,11 @@ export function errorPart(job) {
   const kind = job.error_type ? (STRINGS.errorType[job.error_type] ?? job.error_type) : STRINGS.error;
   const copy = h(
     "button",
-    { type: "button", class: "e3-button", onclick: async () => (await copyText(trace, box)) && wish(copy, "say", { text: STRINGS.copied }) },
+    {
+      type: "button",
+      class: "e3-button",
+      onclick: async () => (await copyText(trace, box)) && wish(copy, "say", { text: STRINGS.copied }),
+    },
     icon("copy"),
     h("span", { textContent: STRINGS.copyTrace }),
   );
@@ -102,7 +147,14 @@ export function errorPart(job) {
     { class: "e3-error", role: "group", "aria-label": STRINGS.error },
     h("p", { class: "e3-error-kind", textContent: kind }),
     h("p", { class: "e3-error-text", textContent: first }),
-    rest.length ? h("pre", { class: "e3-trace", tabIndex: 0, "aria-label": STRINGS.trace, textContent: rest.join("\n") }) : null,
+    rest.length
+      ? h("pre", {
+          class: "e3-trace",
+          tabIndex: 0,
+          "aria-label": STRINGS.trace,
+          textContent: rest.join("\n"),
+        })
+      : null,
     copy,
   );
   return box;
@@ -114,7 +166,11 @@ export function errorPart(job) {
  */
 export function warningsPart(job) {
   if (!job.warnings?.length) return null;
-  return h("ul", { class: "e3-warnings" }, ...job.warnings.map((text) => h("li", {}, icon("warn"), h("span", { textContent: text }))));
+  return h(
+    "ul",
+    { class: "e3-warnings" },
+    ...job.warnings.map((text) => h("li", {}, icon("warn"), h("span", { textContent: text }))),
+  );
 }
 
 /**
@@ -122,7 +178,9 @@ export function warningsPart(job) {
  * @returns {HTMLElement | null}
  */
 export function inputsPart(job) {
-  const pairs = Object.entries(job.inputs ?? {}).map(([key, value]) => /** @type {[string, string]} */ ([key, plainValue(value)]));
+  const pairs = Object.entries(job.inputs ?? {}).map(
+    ([key, value]) => /** @type {[string, string]} */ ([key, plainValue(value)]),
+  );
   return pairs.length ? section(STRINGS.inputs, true, table(pairs)) : null;
 }
 
@@ -132,7 +190,9 @@ export function inputsPart(job) {
  */
 export function attemptsPart(job) {
   if (!job.attempts?.length) return null;
-  const heads = [STRINGS.attempt, STRINGS.outcomeHead, STRINGS.duration].map((text) => h("th", { scope: "col", textContent: text }));
+  const heads = [STRINGS.attempt, STRINGS.outcomeHead, STRINGS.duration].map((text) =>
+    h("th", { scope: "col", textContent: text }),
+  );
   const rows = job.attempts.map((attempt) => {
     const kind = attempt.error_type ? (STRINGS.errorType[attempt.error_type] ?? attempt.error_type) : "";
     const outcome = attempt.outcome ? (STRINGS.outcome[attempt.outcome] ?? attempt.outcome) : STRINGS.running;
@@ -145,7 +205,12 @@ export function attemptsPart(job) {
       h("td", { textContent: took }),
     );
   });
-  const body = h("table", { class: "e3-table e3-table-attempts" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows));
+  const body = h(
+    "table",
+    { class: "e3-table e3-table-attempts" },
+    h("thead", {}, h("tr", {}, ...heads)),
+    h("tbody", {}, ...rows),
+  );
   return section(STRINGS.attempts, job.attempts.length > 1, body);
 }
 
@@ -192,6 +257,8 @@ export function factsPart(job) {
  * @returns {HTMLElement | null}
  */
 export function metadataPart(job) {
-  const pairs = Object.entries(job.metadata ?? {}).map(([key, value]) => /** @type {[string, string]} */ ([key, plainValue(value)]));
+  const pairs = Object.entries(job.metadata ?? {}).map(
+    ([key, value]) => /** @type {[string, string]} */ ([key, plainValue(value)]),
+  );
   return pairs.length ? section(STRINGS.metadata, false, table(pairs)) : null;
 }

@@ -26,9 +26,18 @@ import { STRINGS } from "./strings.js";
 function inputOf(field) {
   const common = { name: field.name, class: "e3-input", placeholder: field.placeholder, autocomplete: "off" };
   if (field.kind === "textarea") return h("textarea", { ...common, rows: 3, value: field.value });
-  if (field.kind === "checkbox") return h("input", { ...common, class: "e3-check", type: "checkbox", checked: field.value });
+  if (field.kind === "checkbox")
+    return h("input", { ...common, class: "e3-check", type: "checkbox", checked: field.value });
   const { min, max, step } = field;
-  return h("input", { ...common, type: field.kind, value: field.value, min, max, step, required: field.kind === "password" });
+  return h("input", {
+    ...common,
+    type: field.kind,
+    value: field.value,
+    min,
+    max,
+    step,
+    required: field.kind === "password",
+  });
 }
 
 /**
@@ -50,7 +59,11 @@ export function askForm(home, question, check = () => null) {
     ),
   );
   const cancel = h("button", { type: "button", class: "e3-button", textContent: STRINGS.cancel });
-  const ok = h("button", { type: "submit", class: `e3-button e3-primary${question.isDanger ? " e3-danger" : ""}`, textContent: question.ok });
+  const ok = h("button", {
+    type: "submit",
+    class: `e3-button e3-primary${question.isDanger ? " e3-danger" : ""}`,
+    textContent: question.ok,
+  });
   const title = h("h2", { textContent: question.title });
   const form = h(
     "form",
@@ -64,7 +77,12 @@ export function askForm(home, question, check = () => null) {
   );
   const dialog = h("dialog", { class: "e3-dialog", "aria-label": question.title }, form);
   const read = () =>
-    Object.fromEntries([...inputs].map(([field, input]) => [field.name, field.kind === "checkbox" ? /** @type {HTMLInputElement} */ (input).checked : input.value]));
+    Object.fromEntries(
+      [...inputs].map(([field, input]) => [
+        field.name,
+        field.kind === "checkbox" ? /** @type {HTMLInputElement} */ (input).checked : input.value,
+      ]),
+    );
   return new Promise((resolve) => {
     /** @type {Answers | null} */
     let answers = null;
@@ -84,7 +102,8 @@ export function askForm(home, question, check = () => null) {
     });
     home.append(dialog);
     dialog.showModal();
-    (/** @type {HTMLElement | undefined} */ ([...inputs.values()][0]) ?? ok).focus();
+    const [first] = inputs.values();
+    (first ?? ok).focus();
   });
 }
 
@@ -94,6 +113,15 @@ export function askForm(home, question, check = () => null) {
  * @returns {Promise<boolean>}
  */
 export const confirm = async (home, question) => (await askForm(home, question)) !== null;
+
+/** @param {HTMLElement} home */
+export function showShortcuts(home) {
+  const rows = STRINGS.keys.map(([keys, text]) =>
+    h("tr", {}, h("th", { scope: "row" }, h("kbd", { textContent: keys })), h("td", { textContent: text })),
+  );
+  const body = h("table", { class: "e3-table e3-keys" }, h("tbody", {}, ...rows));
+  return confirm(home, { title: STRINGS.shortcuts, ok: STRINGS.close, body, isNotice: true });
+}
 
 /**
  * @param {HTMLElement} home
@@ -105,7 +133,12 @@ export async function askToken(home) {
     { name: "token", label: STRINGS.tokenLabel, kind: "password", value: "" },
     { name: "remember", label: STRINGS.tokenRemember, kind: "checkbox", value: false },
   ];
-  const answers = await askForm(home, { title: STRINGS.tokenTitle, text: STRINGS.tokenHelp, fields, ok: STRINGS.tokenDo });
+  const answers = await askForm(home, {
+    title: STRINGS.tokenTitle,
+    text: STRINGS.tokenHelp,
+    fields,
+    ok: STRINGS.tokenDo,
+  });
   return answers && { token: String(answers.token).trim(), remember: Boolean(answers.remember) };
 }
 
@@ -117,9 +150,17 @@ export async function askToken(home) {
  */
 export async function askPriority(home, present, count) {
   /** @type {Field} */
-  const field = { name: "priority", label: STRINGS.priorityHint, kind: "number", value: String(present), min: 1, max: 999 };
+  const field = {
+    name: "priority",
+    label: STRINGS.priorityHint,
+    kind: "number",
+    value: String(present),
+    min: 1,
+    max: 999,
+  };
   const title = `${STRINGS.priority}: ${STRINGS.selected(count)}`;
-  const isWrong = (/** @type {Answers} */ { priority }) => (priorityOf(String(priority)) === null ? STRINGS.priorityRange : null);
+  const isWrong = (/** @type {Answers} */ { priority }) =>
+    priorityOf(String(priority)) === null ? STRINGS.priorityRange : null;
   const answers = await askForm(home, { title, fields: [field], ok: STRINGS.ok }, isWrong);
   return answers && priorityOf(String(answers.priority));
 }

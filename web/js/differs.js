@@ -17,7 +17,11 @@ export function differing(jobs) {
   for (const group of groupBy(jobs, (job) => job.workflow_id).values()) {
     const keys = group.length > 1 ? differingKeys(group) : [];
     const shorten = new Map(keys.map((key) => [key, differingPart(group.map((job) => job.inputs?.[key]))]));
-    for (const job of group) chips.set(job.config_name, keys.flatMap((key) => chipOf(job, key, shorten)));
+    for (const job of group)
+      chips.set(
+        job.config_name,
+        keys.flatMap((key) => chipOf(job, key, shorten)),
+      );
   }
   return chips;
 }
@@ -56,7 +60,8 @@ export function differingPart(values) {
   if (texts.length < 2) return (value) => shortValue(value, 28);
   const words = texts.map((text) => /** @type {string} */ (text).split(/\s+/u));
   const shortest = Math.min(...words.map((list) => list.length));
-  const same = (/** @type {(list: string[]) => string} */ pick) => words.every((list) => pick(list) === pick(words[0]));
+  const same = (/** @type {(list: string[]) => string} */ pick) =>
+    words.every((list) => pick(list) === pick(words[0]));
   let start = 0;
   while (start < shortest - 1 && same((list) => list[start])) start += 1;
   let end = 0;
@@ -64,7 +69,16 @@ export function differingPart(values) {
   return (value) => {
     if (typeof value !== "string") return shortValue(value, 28);
     const list = value.split(/\s+/u);
-    return (start ? "…" : "") + shortValue(list.slice(start, list.length - end).join(" ").replace(/[,;.]$/u, ""), 28);
+    return (
+      (start ? "…" : "") +
+      shortValue(
+        list
+          .slice(start, list.length - end)
+          .join(" ")
+          .replace(/[,;.]$/u, ""),
+        28,
+      )
+    );
   };
 }
 

@@ -1,7 +1,16 @@
 // @ts-check
 /** Small words for building elements. Text goes in as text, never as markup. */
 
-const PROPERTIES = new Set(["textContent", "value", "checked", "disabled", "indeterminate", "hidden", "open", "tabIndex"]);
+const PROPERTIES = new Set([
+  "textContent",
+  "value",
+  "checked",
+  "disabled",
+  "indeterminate",
+  "hidden",
+  "open",
+  "tabIndex",
+]);
 
 /**
  * Make an element. A key `onclick` adds a listener, `false` and `null` leave an attribute out.

@@ -1,10 +1,14 @@
 // @ts-check
-/** From dropped files and folders to jobs. */
+/** From dropped and pasted files, folders and texts to jobs. */
 
 import { STRINGS } from "./strings.js";
 
 const LARGEST = 256 * 1024;
 const MOST_FILES = 10_000;
+/** A line of YAML or JSON that only a job has. */
+const JOB_LINE = /^[\s{"']*(job_type|workflow_id)["']?\s*:/m;
+
+/** @typedef {Pick<File, "name" | "size" | "text">} JobFile name: empty lets the server find one */
 
 /** @param {string} name @returns {boolean} */
 export const isJobFile = (name) => /\.ya?ml$/i.test(name);
@@ -27,6 +31,18 @@ export async function droppedFiles(transfer) {
 export function sortedJobFiles(files) {
   const compare = new Intl.Collator("en", { numeric: true }).compare;
   return [...files].filter((file) => isJobFile(file.name)).sort((a, b) => compare(a.name, b.name));
+}
+
+/**
+ * The job files of a paste, else its text where that is a job's.
+ * @param {Pick<DataTransfer, "files" | "getData">} transfer
+ * @returns {JobFile[]}
+ */
+export function pastedFiles(transfer) {
+  const files = sortedJobFiles(transfer.files);
+  const text = transfer.getData("text/plain");
+  if (files.length || !JOB_LINE.test(text)) return files;
+  return [{ name: "", size: text.length, text: async () => text }];
 }
 
 /**
@@ -72,7 +88,7 @@ const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, r
 /**
  * Submit one file after the other, so that they queue in this order.
  * @param {{submit: (name: string, text: string) => Promise<{config_name: string}>}} client
- * @param {{name: string, size: number, text: () => Promise<string>}[]} files
+ * @param {JobFile[]} files
  * @param {(done: number) => void} [onProgress]
  * @returns {Promise<Submitted>}
  */
@@ -82,7 +98,7 @@ export async function submitAll(client, files, onProgress = () => {}) {
   for (const [done, file] of files.entries()) {
     onProgress(done);
     try {
-      if (file.size > LARGEST) throw new Error(STRINGS.tooLarge(file.name));
+      if (file.size > LARGEST) throw new Error(STRINGS.tooLarge(file.name || STRINGS.pasted));
       result.accepted.push((await client.submit(file.name, await file.text())).config_name);
     } catch (error) {
       result.refused.push({ name: file.name, reason: /** @type {Error} */ (error).message });

@@ -3,7 +3,7 @@
 
 // @ts-ignore served by ComfyUI
 import { app } from "../../scripts/app.js";
-import { comfyTransport } from "./api.js";
+import { comfyTransport, fullPageUrl } from "./api.js";
 import { Client } from "./client.js";
 import { defineElements } from "./elements.js";
 import { Notifier } from "./notifier.js";
@@ -37,7 +37,7 @@ function makePanel() {
   const notifier = new Notifier(store);
   notifier.start();
   const panel = /** @type {import("./panel.js").PanelElement} */ (document.createElement("e3-panel"));
-  panel.attach(store, { fullPage: comfyTransport.url("/e3/"), notifier });
+  panel.attach(store, { fullPage: fullPageUrl(), notifier });
   return panel;
 }
 
@@ -48,7 +48,9 @@ function whenConnected(/** @type {HTMLElement} */ element, /** @type {() => void
 }
 
 function showBadge() {
-  const tab = app.extensionManager.getSidebarTabs().find((/** @type {{id: string}} */ each) => each.id === TAB_ID);
+  const tab = app.extensionManager
+    .getSidebarTabs()
+    .find((/** @type {{id: string}} */ each) => each.id === TAB_ID);
   const text = badgeText(store.state.queue?.totals);
   if (tab && tab.iconBadge !== text) tab.iconBadge = text;
 }

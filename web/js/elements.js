@@ -18,7 +18,23 @@ import { ToastsElement } from "./toasts.js";
 
 /** Define each element, once. */
 export function defineElements() {
-  const parts = [BannerElement, BulkBarElement, CausesElement, FiltersElement, HeaderElement, JobDetailsElement, JobListElement];
-  const others = [JobRowElement, MenuElement, NowStripElement, RejectionsElement, TabsElement, ToastsElement, PanelElement];
+  const parts = [
+    BannerElement,
+    BulkBarElement,
+    CausesElement,
+    FiltersElement,
+    HeaderElement,
+    JobDetailsElement,
+    JobListElement,
+  ];
+  const others = [
+    JobRowElement,
+    MenuElement,
+    NowStripElement,
+    RejectionsElement,
+    TabsElement,
+    ToastsElement,
+    PanelElement,
+  ];
   for (const element of [...parts, ...others]) element.define();
 }

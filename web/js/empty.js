@@ -14,7 +14,9 @@ const ICONS = { queue: "upload", processing: "clock", done: "image", failed: "ch
  * @returns {HTMLElement}
  */
 export function emptyState(tab, isFiltered) {
-  const { title, text } = isFiltered ? { title: STRINGS.noMatch, text: STRINGS.noMatchText } : STRINGS.empty[tab];
+  const { title, text } = isFiltered
+    ? { title: STRINGS.noMatch, text: STRINGS.noMatchText }
+    : STRINGS.empty[tab];
   return h(
     "div",
     { class: "e3-empty" },
@@ -28,16 +30,30 @@ export function emptyState(tab, isFiltered) {
 
 /** @returns {HTMLElement} */
 function clearButton() {
-  const button = h("button", { type: "button", class: "e3-button", textContent: STRINGS.clearFilters, onclick: () => wish(button, "clear-filters") });
+  const button = h("button", {
+    type: "button",
+    class: "e3-button",
+    textContent: STRINGS.clearFilters,
+    onclick: () => wish(button, "clear-filters"),
+  });
   return button;
 }
 
 /** @returns {HTMLElement} */
 function example() {
-  const add = h("button", { type: "button", class: "e3-button e3-primary", onclick: () => wish(add, "add-files") }, icon("upload"), h("span", { textContent: STRINGS.addFiles }));
+  const add = h(
+    "button",
+    { type: "button", class: "e3-button e3-primary", onclick: () => wish(add, "add-files") },
+    icon("upload"),
+    h("span", { textContent: STRINGS.addFiles }),
+  );
   const copy = h(
     "button",
-    { type: "button", class: "e3-button", onclick: async () => (await copyText(EXAMPLE_JOB, box)) && wish(copy, "say", { text: STRINGS.copied }) },
+    {
+      type: "button",
+      class: "e3-button",
+      onclick: async () => (await copyText(EXAMPLE_JOB, box)) && wish(copy, "say", { text: STRINGS.copied }),
+    },
     icon("copy"),
     h("span", { textContent: STRINGS.copyExample }),
   );

@@ -41,7 +41,8 @@ export function timeLeft(job, stats, now) {
  */
 export function jobFraction(job, stats, now) {
   const left = timeLeft(job, stats, now);
-  if (left === null || !job.start_time || !stats?.workflows?.[job.workflow_id]) return stepFraction(job.progress);
+  if (left === null || !job.start_time || !stats?.workflows?.[job.workflow_id])
+    return stepFraction(job.progress);
   const elapsed = Math.max(0, now - job.start_time);
   return elapsed + left ? elapsed / (elapsed + left) : 0;
 }

@@ -20,12 +20,26 @@ export class FiltersElement extends HTMLElement {
     this.className = "e3-filters";
     this.filters = noFilters();
     this.search = h("input", {
-      type: "search", class: "e3-search-input", placeholder: STRINGS.search, "aria-label": STRINGS.search,
-      autocomplete: "off", spellcheck: "false", oninput: () => this.typed(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event),
-    }); // prettier-ignore
+      type: "search",
+      class: "e3-search-input",
+      placeholder: STRINGS.search,
+      "aria-label": STRINGS.search,
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.typed(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event),
+    });
     this.toggle = h(
       "button",
-      { type: "button", class: "e3-icon-button e3-filter-button", "aria-label": STRINGS.filter, title: STRINGS.filter, "aria-expanded": "false", "aria-controls": "e3-filter-row", onclick: () => this.showRow(Boolean(this.row?.hidden)) },
+      {
+        type: "button",
+        class: "e3-icon-button e3-filter-button",
+        "aria-label": STRINGS.filter,
+        title: STRINGS.filter,
+        "aria-expanded": "false",
+        "aria-controls": "e3-filter-row",
+        onclick: () => this.showRow(Boolean(this.row?.hidden)),
+      },
       icon("sliders"),
     );
     this.row = h("div", { class: "e3-filter-row", id: "e3-filter-row", hidden: true });
@@ -41,9 +55,12 @@ export class FiltersElement extends HTMLElement {
     if (!this.search || !this.row || !this.toggle) return;
     this.tab = tab;
     this.filters = filters;
-    if (document.activeElement !== this.search && this.search.value !== filters.q) this.search.value = filters.q;
+    if (document.activeElement !== this.search && this.search.value !== filters.q)
+      this.search.value = filters.q;
     setAttr(this.toggle, "data-on", Boolean(filters.media || filters.workflow_id));
-    refill(this.row, [tab, filters.media, filters.workflow_id, filters.sort, workflows], () => this.selects(tab, filters, workflows));
+    refill(this.row, [tab, filters.media, filters.workflow_id, filters.sort, workflows], () =>
+      this.selects(tab, filters, workflows),
+    );
   }
 
   /**
@@ -56,11 +73,24 @@ export class FiltersElement extends HTMLElement {
     const media = [["", STRINGS.anyMedia], ...Object.entries(STRINGS.media)];
     const known = [...new Set([...workflows, filters.workflow_id].filter(Boolean))].sort();
     const sorts = tabOf(tab).sorts.map((sort) => [sort, STRINGS.sorts[sort]]);
-    const clear = h("button", { type: "button", class: "e3-link", textContent: STRINGS.clearFilters, onclick: () => this.say({ ...noFilters(), sort: filters.sort }) });
+    const clear = h("button", {
+      type: "button",
+      class: "e3-link",
+      textContent: STRINGS.clearFilters,
+      onclick: () => this.say({ ...noFilters(), sort: filters.sort }),
+    });
     return [
       this.select(STRINGS.filterMedia, media, filters.media, (value) => ({ ...filters, media: value })),
-      this.select(STRINGS.filterWorkflow, [["", STRINGS.anyWorkflow], ...known.map((id) => [id, id])], filters.workflow_id, (value) => ({ ...filters, workflow_id: value })),
-      this.select(STRINGS.sortBy, sorts, sortOf(tab, filters), (value) => ({ ...filters, sort: { ...filters.sort, [tab]: value } })),
+      this.select(
+        STRINGS.filterWorkflow,
+        [["", STRINGS.anyWorkflow], ...known.map((id) => [id, id])],
+        filters.workflow_id,
+        (value) => ({ ...filters, workflow_id: value }),
+      ),
+      this.select(STRINGS.sortBy, sorts, sortOf(tab, filters), (value) => ({
+        ...filters,
+        sort: { ...filters.sort, [tab]: value },
+      })),
       ...(isFiltered(filters) ? [clear] : []),
     ];
   }
@@ -91,7 +121,10 @@ export class FiltersElement extends HTMLElement {
 
   typed() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.say({ ...(this.filters ?? noFilters()), q: this.search?.value.trim() ?? "" }), TYPING_MS);
+    this.timer = setTimeout(
+      () => this.say({ ...(this.filters ?? noFilters()), q: this.search?.value.trim() ?? "" }),
+      TYPING_MS,
+    );
   }
 
   /** @param {KeyboardEvent} event */

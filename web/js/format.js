@@ -42,9 +42,10 @@ function pair(big, bigUnit, small, smallUnit) {
  */
 export function roughly(ms) {
   if (ms < 5 * SECOND) return "now";
-  if (ms < MINUTE) return `${Math.round(ms / (5 * SECOND)) * 5} s`;
+  if (ms < MINUTE - 2.5 * SECOND) return `${Math.round(ms / (5 * SECOND)) * 5} s`;
   if (ms < HOUR - 30 * SECOND) return `${Math.max(1, Math.round(ms / MINUTE))} min`;
-  if (ms < DAY - HOUR / 2) return `${Math.round((ms / HOUR) * 2) / 2 < 3 ? halves(ms) : Math.round(ms / HOUR)} h`;
+  if (ms < DAY - HOUR / 2)
+    return `${Math.round((ms / HOUR) * 2) / 2 < 3 ? halves(ms) : Math.round(ms / HOUR)} h`;
   return `${Math.round(ms / DAY)} d`;
 }
 
@@ -115,7 +116,9 @@ export function bytes(n) {
 export function nameParts(configName) {
   const stem = configName.replace(/\.ya?ml$/i, "");
   const match = /^([A-Z0-9]{1,16})_\d{14}_(\d{1,9})_(.+)$/u.exec(stem);
-  return match ? { title: match[3], type: match[1], number: match[2] } : { title: stem, type: "", number: "" };
+  return match
+    ? { title: match[3], type: match[1], number: match[2] }
+    : { title: stem, type: "", number: "" };
 }
 
 /**
@@ -124,9 +127,16 @@ export function nameParts(configName) {
  * @returns {string} a value in one line, cut in the middle of nowhere with an ellipsis
  */
 export function shortValue(value, limit = 40) {
-  const text = (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).replace(/\s+/gu, " ").trim();
+  const text = (typeof value === "string" ? value : (JSON.stringify(value) ?? ""))
+    .replace(/\s+/gu, " ")
+    .trim();
   const letters = [...text];
-  return letters.length > limit ? `${letters.slice(0, limit - 1).join("").trimEnd()}…` : text;
+  return letters.length > limit
+    ? `${letters
+        .slice(0, limit - 1)
+        .join("")
+        .trimEnd()}…`
+    : text;
 }
 
 /**

@@ -33,14 +33,31 @@ export class HeaderElement extends HTMLElement {
     this.dot = h("span", { class: "e3-dot", "aria-hidden": "true" });
     this.pauseLabel = h("span", { class: "e3-wide-label" });
     this.pauseIcon = h("span", { class: "e3-icon-slot" });
-    this.pause = h("button", { type: "button", class: "e3-button e3-pause", onclick: () => wish(this, "toggle-pause") }, this.pauseIcon, this.pauseLabel);
+    this.pause = h(
+      "button",
+      { type: "button", class: "e3-button e3-pause", onclick: () => wish(this, "toggle-pause") },
+      this.pauseIcon,
+      this.pauseLabel,
+    );
     const menu = h(
       "button",
-      { type: "button", class: "e3-icon-button", "aria-label": STRINGS.menu, title: STRINGS.menu, "aria-haspopup": "menu", onclick: () => wish(menu, "panel-menu") },
+      {
+        type: "button",
+        class: "e3-icon-button",
+        "aria-label": STRINGS.menu,
+        title: STRINGS.menu,
+        "aria-haspopup": "menu",
+        onclick: () => wish(menu, "panel-menu"),
+      },
       icon("more"),
     );
     this.append(
-      h("div", { class: "e3-heading" }, h("h1", { textContent: STRINGS.title }), h("p", { class: "e3-state" }, this.dot, this.line)),
+      h(
+        "div",
+        { class: "e3-heading" },
+        h("h1", { textContent: STRINGS.title }),
+        h("p", { class: "e3-state" }, this.dot, this.line),
+      ),
       this.pause,
       menu,
     );
@@ -78,7 +95,10 @@ export class HeaderElement extends HTMLElement {
     if (!queue) return STRINGS.loading;
     const { pending } = queue.totals;
     if (mood === "self") return STRINGS.autoPaused;
-    if (mood === "paused") return pending ? `${STRINGS.paused} · ${number(pending)} ${STRINGS.status.pending.toLowerCase()}` : STRINGS.paused;
+    if (mood === "paused")
+      return pending
+        ? `${STRINGS.paused} · ${number(pending)} ${STRINGS.status.pending.toLowerCase()}`
+        : STRINGS.paused;
     if (mood === "idle" && !pending) return STRINGS.idle;
     const left = pending + queue.running.length ? stats?.eta?.p50_ms : 0;
     return left ? STRINGS.queueEta(roughly(left), clock(now + left, now)) : STRINGS.running;

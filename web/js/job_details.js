@@ -1,7 +1,14 @@
 // @ts-check
 import {
-  attemptsPart, errorPart, factsPart, inputsPart, metadataPart, outputsPart, timesPart, warningsPart,
-} from "./details_parts.js"; // prettier-ignore
+  attemptsPart,
+  errorPart,
+  factsPart,
+  inputsPart,
+  metadataPart,
+  outputsPart,
+  timesPart,
+  warningsPart,
+} from "./details_parts.js";
 import { h, refill, setAttr, setText, wish, defineOnce } from "./dom.js";
 import { nameParts } from "./format.js";
 import { icon } from "./icons.js";
@@ -42,10 +49,24 @@ export class JobDetailsElement extends HTMLElement {
     this.setAttribute("role", "region");
     this.heading = h("h2", { class: "e3-details-title", tabIndex: -1 });
     this.status = h("span", { class: "e3-status" });
-    this.verbs = h("div", { class: "e3-details-verbs", role: "toolbar" });
+    this.verbs = h("div", { class: "e3-details-verbs", role: "group", "aria-label": STRINGS.jobVerbs });
     this.body = h("div", { class: "e3-details-body" });
-    const back = h("button", { type: "button", class: "e3-icon-button e3-back", title: STRINGS.back, "aria-label": STRINGS.back, onclick: () => wish(this, "close-details") }, icon("back"));
-    this.append(h("div", { class: "e3-details-head" }, back, this.heading, this.status), this.verbs, this.body);
+    const back = h(
+      "button",
+      {
+        type: "button",
+        class: "e3-icon-button e3-back",
+        title: STRINGS.back,
+        "aria-label": STRINGS.back,
+        onclick: () => wish(this, "close-details"),
+      },
+      icon("back"),
+    );
+    this.append(
+      h("div", { class: "e3-details-head" }, back, this.heading, this.status),
+      this.verbs,
+      this.body,
+    );
   }
 
   /**
@@ -63,7 +84,12 @@ export class JobDetailsElement extends HTMLElement {
     } catch (error) {
       if (this.name !== name) return;
       const isGone = /** @type {any} */ (error).status === 404;
-      refill(this.body, String(error), () => [h("p", { class: "e3-hint", textContent: isGone ? STRINGS.gone : /** @type {Error} */ (error).message })]);
+      refill(this.body, String(error), () => [
+        h("p", {
+          class: "e3-hint",
+          textContent: isGone ? STRINGS.gone : /** @type {Error} */ (error).message,
+        }),
+      ]);
       this.verbs.replaceChildren();
     }
   }
@@ -77,7 +103,9 @@ export class JobDetailsElement extends HTMLElement {
     setAttr(/** @type {Element} */ (this.heading), "title", name);
     setText(/** @type {Node} */ (this.status), "");
     /** @type {Element} */ (this.verbs).replaceChildren();
-    refill(/** @type {Element} */ (this.body), name, () => [h("p", { class: "e3-hint", textContent: STRINGS.loading })]);
+    refill(/** @type {Element} */ (this.body), name, () => [
+      h("p", { class: "e3-hint", textContent: STRINGS.loading }),
+    ]);
   }
 
   /**
@@ -88,9 +116,14 @@ export class JobDetailsElement extends HTMLElement {
     const status = /** @type {HTMLElement} */ (this.status);
     setText(status, STRINGS.status[job.status]);
     setAttr(status, "data-status", job.status);
-    refill(/** @type {Element} */ (this.verbs), [job.config_name, job.status], () => VERBS_OF[job.status].map((verb) => this.button(VERBS[verb], job)));
+    refill(/** @type {Element} */ (this.verbs), [job.config_name, job.status], () =>
+      VERBS_OF[job.status].map((verb) => this.button(VERBS[verb], job)),
+    );
     const parts = [errorPart, warningsPart, inputsPart, timesPart, attemptsPart, factsPart, metadataPart];
-    refill(/** @type {Element} */ (this.body), job, () => [outputsPart(client, job), ...parts.map((part) => part(job))]);
+    refill(/** @type {Element} */ (this.body), job, () => [
+      outputsPart(client, job),
+      ...parts.map((part) => part(job)),
+    ]);
   }
 
   /**
@@ -102,7 +135,12 @@ export class JobDetailsElement extends HTMLElement {
     const label = verb.act === "cancel" && job.status === "processing" ? STRINGS.stop : verb.label;
     return h(
       "button",
-      { type: "button", class: `e3-button${verb.isDanger ? " e3-danger" : ""}`, title: label, onclick: () => wish(this, verb.act, { names: [job.config_name], jobs: [job] }) },
+      {
+        type: "button",
+        class: `e3-button${verb.isDanger ? " e3-danger" : ""}`,
+        title: label,
+        onclick: () => wish(this, verb.act, { names: [job.config_name], jobs: [job] }),
+      },
       icon(verb.icon),
       h("span", { class: "e3-button-label", textContent: label }),
     );

@@ -25,6 +25,8 @@ import { STRINGS } from "./strings.js";
  */
 
 const HEIGHTS = { flat: 50, chips: 72, running: 66 };
+/** From this width on, what differs stands beside the name instead of under it. */
+const WIDE_PX = 480;
 const SPARE_ROWS = 6;
 const AHEAD_ROWS = 60;
 /** What differs is worked out among so many rows; further down it is the same few inputs. */
@@ -51,6 +53,7 @@ export class JobListElement extends HTMLElement {
   /** @type {Map<string, import("./differs.js").Chip[]>} */
   chipsOf = new Map();
   lastTop = 0;
+  isWide = false;
 
   connectedCallback() {
     this.stopper = new AbortController();
@@ -99,12 +102,15 @@ export class JobListElement extends HTMLElement {
   /** Work out what depends on all rows, when they have changed. */
   derive() {
     const { view } = this;
-    if (!view || this.derivedFrom === this.rows) return;
+    const isWide = this.clientWidth >= WIDE_PX;
+    if (!view || (this.derivedFrom === this.rows && this.isWide === isWide)) return;
     this.derivedFrom = this.rows;
+    this.isWide = isWide;
+    setAttr(this, "data-wide", isWide);
     const isQueue = view.tab === "queue";
     this.chipsOf = isQueue ? differing(this.rows.slice(0, COMPARED_ROWS)) : new Map();
-    const hasChips = [...this.chipsOf.values()].some((chips) => chips.length);
-    this.height = view.tab === "processing" ? HEIGHTS.running : hasChips ? HEIGHTS.chips : HEIGHTS.flat;
+    const hasChipLine = !isWide && [...this.chipsOf.values()].some((chips) => chips.length);
+    this.height = view.tab === "processing" ? HEIGHTS.running : hasChipLine ? HEIGHTS.chips : HEIGHTS.flat;
     this.style.setProperty("--e3-row-height", `${this.height}px`);
   }
 
@@ -146,7 +152,10 @@ export class JobListElement extends HTMLElement {
     const shown = new Set([...rows.keys()].slice(first, last));
     const at = rows.findIndex((job) => job.config_name === this.current);
     if (at >= 0) shown.add(at);
-    this.place([...shown].sort((a, b) => a - b), height);
+    this.place(
+      [...shown].sort((a, b) => a - b),
+      height,
+    );
   }
 
   /**
@@ -159,7 +168,9 @@ export class JobListElement extends HTMLElement {
       this.currentIndex = at;
       return;
     }
-    const hadFocus = Boolean(this.current && this.rowElements.get(this.current)?.contains(document.activeElement));
+    const hadFocus = Boolean(
+      this.current && this.rowElements.get(this.current)?.contains(document.activeElement),
+    );
     const next = rows[Math.min(this.currentIndex, rows.length - 1)];
     this.current = next?.config_name ?? null;
     if (hadFocus && next) queueMicrotask(() => this.focusRow(this.currentIndex));

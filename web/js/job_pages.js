@@ -137,7 +137,11 @@ export class JobPages {
     for (const page of this.pages) {
       const { length } = page.jobs;
       const isLast = page === this.pages[this.pages.length - 1];
-      Object.assign(page, { jobs: rows.slice(start, isLast ? undefined : start + length), mark: "", isStale: true });
+      Object.assign(page, {
+        jobs: rows.slice(start, isLast ? undefined : start + length),
+        mark: "",
+        isStale: true,
+      });
       start += length;
     }
     this.rows = rows;

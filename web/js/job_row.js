@@ -119,12 +119,23 @@ export class JobRowElement extends HTMLElement {
    * @param {RowView} view
    */
   showThumb(job, { client }) {
-    const hasPicture = job.status === "done" && job.outputs_count > 0 && ["image", "video"].includes(job.media);
+    const hasPicture =
+      job.status === "done" && job.outputs_count > 0 && ["image", "video"].includes(job.media);
     const thumb = /** @type {HTMLElement} */ (this.thumb);
     refill(thumb, [job.config_name, job.media, hasPicture && job.end_time], () => [icon(job.media)]);
     if (!hasPicture || thumb.querySelector("img") || thumb.dataset.failed === String(job.end_time)) return;
-    const image = h("img", { alt: "", width: 36, height: 36, decoding: "async", draggable: "false", onerror: () => this.noPicture(image, job) });
-    client.outputUrl(job.config_name, 0, 256).then((url) => (image.src = url), () => this.noPicture(image, job));
+    const image = h("img", {
+      alt: "",
+      width: 36,
+      height: 36,
+      decoding: "async",
+      draggable: "false",
+      onerror: () => this.noPicture(image, job),
+    });
+    client.outputUrl(job.config_name, 0, 256).then(
+      (url) => (image.src = url),
+      () => this.noPicture(image, job),
+    );
     thumb.append(image);
   }
 
@@ -140,10 +151,15 @@ export class JobRowElement extends HTMLElement {
   /** @param {JobRow} job */
   showFlags(job) {
     const warnings = job.warnings?.length ?? 0;
-    const texts = [job.run_count > 1 && job.status !== "done" ? `${job.run_count}×` : "", job.cancel_requested && job.status === "processing" ? STRINGS.stopping : ""];
+    const texts = [
+      job.run_count > 1 && job.status !== "done" ? `${job.run_count}×` : "",
+      job.cancel_requested && job.status === "processing" ? STRINGS.stopping : "",
+    ];
     refill(/** @type {HTMLElement} */ (this.flags), [warnings, texts], () => [
       ...texts.filter(Boolean).map((text) => h("span", { class: "e3-flag", textContent: text })),
-      warnings ? h("span", { class: "e3-flag e3-flag-warn", title: job.warnings.join("\n") }, icon("warn")) : null,
+      warnings
+        ? h("span", { class: "e3-flag e3-flag-warn", title: job.warnings.join("\n") }, icon("warn"))
+        : null,
     ]);
   }
 
@@ -178,7 +194,12 @@ export class JobRowElement extends HTMLElement {
     box.hidden = chips.length === 0;
     refill(box, chips, () =>
       chips.map(({ key, text, full }) =>
-        h("span", { class: "e3-chip", title: full }, h("span", { class: "e3-chip-key", textContent: key }), h("span", { textContent: text })),
+        h(
+          "span",
+          { class: "e3-chip", title: full },
+          h("span", { class: "e3-chip-key", textContent: key }),
+          h("span", { textContent: text }),
+        ),
       ),
     );
   }
@@ -192,7 +213,14 @@ export class JobRowElement extends HTMLElement {
     if (top.querySelector("input")) return;
     const label = STRINGS.editPriority(job.priority);
     refill(top, ["priority", job.priority], () => [
-      h("button", { type: "button", class: "e3-priority", "data-act": "edit-priority", "aria-label": label, title: label, textContent: String(job.priority) }),
+      h("button", {
+        type: "button",
+        class: "e3-priority",
+        "data-act": "edit-priority",
+        "aria-label": label,
+        title: label,
+        textContent: String(job.priority),
+      }),
     ]);
     for (const button of top.children) /** @type {HTMLElement} */ (button).tabIndex = tabIndex;
   }
@@ -201,7 +229,14 @@ export class JobRowElement extends HTMLElement {
   editPriority() {
     const { job, top } = this;
     if (!job || !top || job.status !== "pending" || top.querySelector("input")) return;
-    const field = h("input", { type: "number", class: "e3-priority-field", min: 1, max: 999, value: String(job.priority), "aria-label": STRINGS.priority });
+    const field = h("input", {
+      type: "number",
+      class: "e3-priority-field",
+      min: 1,
+      max: 999,
+      value: String(job.priority),
+      "aria-label": STRINGS.priority,
+    });
     let isOver = false;
     const end = (/** @type {boolean} */ isKept, /** @type {boolean} */ isBack) => {
       if (isOver) return;
@@ -212,7 +247,8 @@ export class JobRowElement extends HTMLElement {
       this.showPriority(job, this.tabIndex);
       if (isBack) this.focus();
       if (isKept && priority === null) wish(this, "say", { text: STRINGS.priorityRange, isError: true });
-      else if (isKept && priority !== job.priority) wish(this, "set_priority", { names: [job.config_name], jobs: [job], priority });
+      else if (isKept && priority !== job.priority)
+        wish(this, "set_priority", { names: [job.config_name], jobs: [job], priority });
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -235,7 +271,18 @@ export class JobRowElement extends HTMLElement {
       QUICK[job.status].map((act) => {
         const label = act === "cancel" && job.status === "processing" ? STRINGS.stop : BUTTONS[act].label;
         const popup = act === "row-menu" ? "menu" : null;
-        return h("button", { type: "button", class: "e3-icon-button", "data-act": act, title: label, "aria-label": label, "aria-haspopup": popup }, icon(BUTTONS[act].icon));
+        return h(
+          "button",
+          {
+            type: "button",
+            class: "e3-icon-button",
+            "data-act": act,
+            title: label,
+            "aria-label": label,
+            "aria-haspopup": popup,
+          },
+          icon(BUTTONS[act].icon),
+        );
       }),
     );
     for (const button of buttons.children) /** @type {HTMLElement} */ (button).tabIndex = tabIndex;

@@ -26,10 +26,13 @@ export class ListInput {
     const row = this.list.rowAt(event.target);
     if (!row?.job) return;
     const name = row.job.config_name;
-    const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-act]"));
+    const button = /** @type {HTMLElement | null} */ (
+      /** @type {Element} */ (event.target).closest("[data-act]")
+    );
     if (button) return this.press(row, button, event);
     if (event.target instanceof HTMLInputElement) return;
-    const isMany = this.list.view && (this.list.view.selection.all || this.list.view.selection.names.size > 0);
+    const isMany =
+      this.list.view && (this.list.view.selection.all || this.list.view.selection.names.size > 0);
     if (event.shiftKey) wish(this.list, "select-range", { name, keep: event.ctrlKey || event.metaKey });
     else if (event.ctrlKey || event.metaKey || isMany) wish(this.list, "select-toggle", { name });
     else wish(this.list, "open", { name });
@@ -43,7 +46,8 @@ export class ListInput {
   press(row, button, event) {
     const name = row.job?.config_name ?? "";
     const act = button.dataset.act ?? "";
-    if (act === "toggle") wish(this.list, event.shiftKey ? "select-range" : "select-toggle", { name, keep: true });
+    if (act === "toggle")
+      wish(this.list, event.shiftKey ? "select-range" : "select-toggle", { name, keep: true });
     else if (act === "edit-priority") row.editPriority();
     else if (act === "row-menu") wish(this.list, "row-menu", { job: row.job, anchor: button });
     else wish(this.list, act, { names: [name], jobs: [row.job] });
@@ -92,8 +96,15 @@ export class ListInput {
       "extend-up": () => this.extend(at - 1, name),
       "extend-down": () => this.extend(at + 1, name),
       "select-all": () => wish(this.list, "select-all"),
-      remove: () => wish(this.list, this.isChosen(name) ? this.removal() : removalOf(job), this.isChosen(name) ? { bulk: true } : here),
-      retry: () => ["failed", "cancelled"].includes(job.status) && wish(this.list, "retry", this.isChosen(name) ? { bulk: true } : here),
+      remove: () =>
+        wish(
+          this.list,
+          this.isChosen(name) ? this.removal() : removalOf(job),
+          this.isChosen(name) ? { bulk: true } : here,
+        ),
+      retry: () =>
+        ["failed", "cancelled"].includes(job.status) &&
+        wish(this.list, "retry", this.isChosen(name) ? { bulk: true } : here),
       priority: () => row.editPriority(),
       "god-mode": () => job.status === "pending" && wish(this.list, "god-mode", here),
       menu: () => wish(this.list, "row-menu", { job, anchor: row }),

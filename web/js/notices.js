@@ -28,13 +28,21 @@ export class BatchWatch {
     /** @type {Notice[]} */
     const notices = [];
     if (queue.auto_reason && queue.auto_reason !== last.auto_reason) {
-      notices.push({ title: STRINGS.notices.pausedTitle, body: queue.auto_reason, tag: "e3-paused" });
+      notices.push({
+        title: STRINGS.notices.pausedTitle,
+        body: STRINGS.pausedBecause(queue.auto_reason),
+        tag: "e3-paused",
+      });
     }
     if (pending + processing === 0 && this.start) {
       notices.push(finished(done - this.start.done, failed - this.start.failed));
       this.start = null;
     } else if (failed > last.totals.failed) {
-      notices.push({ title: STRINGS.notices.failedTitle, body: STRINGS.notices.finished(0, failed), tag: "e3-failed" });
+      notices.push({
+        title: STRINGS.notices.failedTitle,
+        body: STRINGS.notices.finished(0, failed),
+        tag: "e3-failed",
+      });
     }
     return notices;
   }

@@ -25,7 +25,8 @@ export class Notifier {
   async toggle() {
     const wasOn = this.isOn;
     localStorage.setItem(KEY, wasOn ? "off" : "on");
-    if (!wasOn && globalThis.Notification?.permission !== "granted") await globalThis.Notification?.requestPermission();
+    if (!wasOn && globalThis.Notification?.permission !== "granted")
+      await globalThis.Notification?.requestPermission();
     this.store.isWanted = this.isOn;
     return wasOn || this.isOn;
   }

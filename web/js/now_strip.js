@@ -21,7 +21,13 @@ export class NowStripElement extends HTMLElement {
     this.step = h("span", { class: "e3-now-step" });
     this.left = h("span", { class: "e3-now-left" });
     this.bar = h("span", { class: "e3-bar", "aria-hidden": "true" }, h("span", { class: "e3-bar-fill" }));
-    const button = h("button", { type: "button", class: "e3-now-button", onclick: () => wish(this, "tab", { id: "processing" }) }, this.name, this.step, this.left);
+    const button = h(
+      "button",
+      { type: "button", class: "e3-now-button", onclick: () => wish(this, "tab", { id: "processing" }) },
+      this.name,
+      this.step,
+      this.left,
+    );
     this.append(button, this.bar);
   }
 

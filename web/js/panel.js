@@ -1,29 +1,24 @@
 // @ts-check
 import { Actions } from "./actions.js";
-import { askCopy } from "./copy_form.js";
-import { askPriority, askToken, confirm } from "./dialogs.js";
-import { defineOnce, h, setText } from "./dom.js";
+import { askToken, confirm } from "./dialogs.js";
+import { defineOnce, setText } from "./dom.js";
 import { emptyState } from "./empty.js";
 import { FileDoor } from "./file_door.js";
 import { JobPages } from "./job_pages.js";
 import { arrange, makeParts } from "./panel_parts.js";
 import { keepView, readView } from "./panel_view.js";
 import { wishesOf } from "./panel_wishes.js";
-import { bulkFilter, countOf, isFiltered, jobsQuery, moved } from "./queue_view.js";
+import { countOf, isFiltered, jobsQuery } from "./queue_view.js";
 import * as choice from "./selection.js";
 import { STRINGS } from "./strings.js";
 
-/** @typedef {import("./types.js").JobRow} JobRow */
 /** @typedef {import("./types.js").TabId} TabId */
 /** @typedef {import("./store.js").Store} Store */
-/** @typedef {import("./actions.js").Verb} Verb */
-/** @typedef {{names?: string[], jobs?: JobRow[], bulk?: boolean, priority?: number}} Wish */
 /** @typedef {{fullPage: string | null, notifier: import("./notifier.js").Notifier}} Host */
 
 const PAGE_SIZE = 200;
 const SECOND = 1_000;
 const CALM_TICKS = 15;
-const MOST_COPIES = 200;
 /** From this width on the details stand beside the list, as the styles say too. */
 const BESIDE_PX = 760;
 
@@ -80,10 +75,12 @@ export class PanelElement extends HTMLElement {
     this.stopper = new AbortController();
     const { signal } = this.stopper;
     store.viewers += 1;
-    for (const event of ["change", "progress"]) store.addEventListener(event, () => this.render(), { signal });
+    for (const event of ["change", "progress"])
+      store.addEventListener(event, () => this.render(), { signal });
     store.addEventListener("jobs", () => this.reloadList(), { signal });
     for (const [name, act] of Object.entries(wishesOf(this))) {
-      const listener = (/** @type {Event} */ event) => act(/** @type {CustomEvent} */ (event).detail, /** @type {HTMLElement} */ (event.target));
+      const listener = (/** @type {Event} */ event) =>
+        act(/** @type {CustomEvent} */ (event).detail, /** @type {HTMLElement} */ (event.target));
       this.addEventListener(`e3-${name}`, listener, { signal });
     }
     this.addEventListener("keydown", (event) => this.onKey(event), { signal });
@@ -146,7 +143,16 @@ export class PanelElement extends HTMLElement {
     parts.rejections.hidden = isJobs || isEmpty;
     this.renderEmpty(isEmpty);
     if (!isJobs) return parts.rejections.update(state.rejections, now);
-    const view = { pages: this.jobs, client, tab, filters, selection: this.selection, state, open: this.open, now };
+    const view = {
+      pages: this.jobs,
+      client,
+      tab,
+      filters,
+      selection: this.selection,
+      state,
+      open: this.open,
+      now,
+    };
     return parts.list.update({ ...view, isFiltered: isFiltered(filters) });
   }
 
@@ -253,64 +259,12 @@ export class PanelElement extends HTMLElement {
     list.focusRow(Math.max(0, at));
   }
 
-  /**
-   * @param {Wish} detail
-   * @returns {import("./actions.js").Target} the jobs a wish is about: those it names, or the chosen ones
-   */
-  target({ names = [], jobs = [], bulk }) {
-    const { tab, filters } = this.all.seen;
-    const isRunning = bulk ? tab === "processing" : jobs.some((job) => job.status === "processing");
-    if (!bulk) return { names, filter: null, count: names.length, isRunning, before: jobs[0]?.priority };
-    if (this.selection.all) return { names: [], filter: bulkFilter(tab, filters), count: this.total(), isRunning };
-    const chosen = this.all.parts.list.names.filter((name) => this.selection.names.has(name));
-    return { names: chosen, filter: null, count: chosen.length, isRunning };
-  }
-
-  /**
-   * @param {Verb} verb
-   * @param {Wish} detail
-   */
-  async act(verb, detail) {
-    const target = this.target(detail);
-    if (verb === "delete" && target.names.includes(this.open ?? "")) this.closeJob();
-    const isDone = await this.all.actions.run(verb, target, detail.priority);
-    if (isDone && detail.bulk) this.select(choice.nothing());
-  }
-
-  /** @param {Wish} detail */
-  async setPriority(detail) {
-    const priority = detail.priority ?? (await askPriority(this, detail.jobs?.[0]?.priority ?? 50, this.target(detail).count));
-    if (priority !== null) await this.act("set_priority", { ...detail, priority });
-  }
-
-  /**
-   * @param {string[]} names
-   * @param {import("./queue_view.js").Place} place
-   */
-  move(names, place) {
-    const { list } = this.all.parts;
-    const hadFocus = list.contains(document.activeElement);
-    this.jobs.pretend(moved(list.rows, names, place));
-    list.current = names[0];
-    this.render();
-    if (hadFocus) list.focusRow(list.names.indexOf(names[0]));
-    this.all.actions.move(names, place);
-  }
-
-  /** @param {Wish} detail */
-  async copy(detail) {
-    const { client, parts, actions } = this.all;
-    const target = this.target(detail);
-    const names = (target.filter ? parts.list.names : target.names).slice(0, MOST_COPIES);
-    try {
-      const all = await Promise.all(names.map(async (name) => (await client.job(name)).inputs ?? {}));
-      const inputs = all.length ? await askCopy(this, all) : null;
-      if (!inputs) return;
-      await actions.copy(names, inputs);
-      if (detail.bulk) this.select(choice.nothing());
-    } catch (error) {
-      this.say({ text: /** @type {Error} */ (error).message, tone: "error" });
-    }
+  /** The buttons for many jobs go away with the selection; the focus goes back to the list. */
+  selectNone() {
+    const { bulk, list } = this.all.parts;
+    const hadFocus = bulk.contains(document.activeElement) || document.activeElement === document.body;
+    this.select(choice.nothing());
+    if (hadFocus) list.focusRow(list.currentIndex);
   }
 
   /** @returns {{fullPage: string | null, isNotifying: boolean}} */
@@ -326,15 +280,10 @@ export class PanelElement extends HTMLElement {
     else if (notifier.isOn) this.say({ text: STRINGS.notifyOn });
   }
 
-  showKeys() {
-    const rows = STRINGS.keys.map(([keys, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", { textContent: keys })), h("td", { textContent: text })));
-    const body = h("table", { class: "e3-table e3-keys" }, h("tbody", {}, ...rows));
-    confirm(this, { title: STRINGS.shortcuts, ok: STRINGS.close, body, isNotice: true });
-  }
-
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const { toasts, filters } = this.all.parts;
+    if (event.target instanceof HTMLSelectElement) event.stopPropagation();
     const isTyping = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
     const isUndo = event.key === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
     if (isTyping || !(isUndo || event.key === "/" || event.key === "Escape")) return;

@@ -14,7 +14,11 @@ import { STRINGS } from "./strings.js";
  * @returns {MenuItem[]}
  */
 export function panelItems(panel, { fullPage, isNotifying }) {
-  const page = { icon: "external", label: STRINGS.fullPage, run: () => window.open(fullPage ?? "", "_blank", "noopener") };
+  const page = {
+    icon: "external",
+    label: STRINGS.fullPage,
+    run: () => window.open(fullPage ?? "", "_blank", "noopener"),
+  };
   return [
     { icon: "upload", label: STRINGS.addFiles, run: () => wish(panel, "add-files") },
     { icon: "bell", label: STRINGS.notify, isChecked: isNotifying, run: () => wish(panel, "toggle-notices") },
@@ -31,19 +35,36 @@ export function panelItems(panel, { fullPage, isNotifying }) {
  */
 export function rowItems(list, job) {
   const here = { names: [job.config_name], jobs: [job] };
-  const ask = (/** @type {string} */ name, detail = /** @type {object} */ (here)) => () => wish(list, name, detail);
+  const ask =
+    (/** @type {string} */ name, detail = /** @type {object} */ (here)) =>
+    () =>
+      wish(list, name, detail);
   /** @type {Record<string, MenuItem>} */
   const verbs = {
     "god-mode": { icon: "bolt", label: STRINGS.godMode, keys: "Alt Home", run: ask("god-mode") },
     retry: { icon: "retry", label: STRINGS.retry, keys: "R", run: ask("retry") },
     copy: { icon: "copy", label: STRINGS.copy, run: ask("copy") },
     repin: { icon: "pin", label: STRINGS.repin, run: ask("repin") },
-    cancel: { icon: "ban", label: job.status === "processing" ? STRINGS.stop : STRINGS.cancel, run: ask("cancel") },
+    cancel: {
+      icon: "ban",
+      label: job.status === "processing" ? STRINGS.stop : STRINGS.cancel,
+      run: ask("cancel"),
+    },
     delete: { icon: "trash", label: STRINGS.delete, keys: "Del", isDanger: true, run: ask("delete") },
   };
-  const details = { icon: "info", label: STRINGS.details, keys: "Enter", run: ask("open", { name: job.config_name, isKey: true }) };
+  const details = {
+    icon: "info",
+    label: STRINGS.details,
+    keys: "Enter",
+    run: ask("open", { name: job.config_name, isKey: true }),
+  };
   const [first, ...others] = VERBS_OF[job.status].map((verb) => verbs[verb]);
-  return [details, first, ...(job.status === "pending" && list.canReorder() ? moveItems(list, job) : []), ...others];
+  return [
+    details,
+    first,
+    ...(job.status === "pending" && list.canReorder() ? moveItems(list, job) : []),
+    ...others,
+  ];
 }
 
 /**

@@ -42,7 +42,12 @@ export function makeParts() {
     menu: make("e3-menu", MenuElement),
     empty: h("div", { class: "e3-empty-slot", hidden: true }),
     live: h("div", { class: "e3-offscreen", role: "status", "aria-live": "polite" }),
-    drop: h("div", { class: "e3-drop", hidden: true }, h("strong", { textContent: STRINGS.dropHere }), h("span", { textContent: STRINGS.dropKinds })),
+    drop: h(
+      "div",
+      { class: "e3-drop", hidden: true },
+      h("strong", { textContent: STRINGS.dropHere }),
+      h("span", { textContent: STRINGS.dropKinds }),
+    ),
     picker: h("input", { type: "file", multiple: true, accept: ".yaml,.yml", hidden: true }),
     view: h("div", { class: "e3-view", id: "e3-view", role: "tabpanel" }),
   };
@@ -57,5 +62,14 @@ export function makeParts() {
 export function arrange(parts) {
   const main = h("div", { class: "e3-main" }, parts.now, parts.tabs, parts.filters, parts.bulk, parts.view);
   const columns = h("div", { class: "e3-columns" }, main, parts.details);
-  return [parts.header, parts.banner, columns, parts.toasts, parts.drop, parts.menu, parts.live, parts.picker];
+  return [
+    parts.header,
+    parts.banner,
+    columns,
+    parts.toasts,
+    parts.drop,
+    parts.menu,
+    parts.live,
+    parts.picker,
+  ];
 }

@@ -163,6 +163,8 @@ export function moved(rows, names, place) {
   const rest = rows.filter((job) => !chosen.has(job.config_name));
   const at = place.before === null ? rest.length : rest.findIndex((job) => job.config_name === place.before);
   const priority = place.before === null ? place.priority : rest[at]?.priority;
-  const moving = rows.filter((job) => chosen.has(job.config_name)).map((job) => ({ ...job, priority: priority ?? job.priority }));
+  const moving = rows
+    .filter((job) => chosen.has(job.config_name))
+    .map((job) => ({ ...job, priority: priority ?? job.priority }));
   return [...rest.slice(0, at), ...moving, ...rest.slice(at)];
 }

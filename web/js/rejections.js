@@ -6,6 +6,9 @@ import { STRINGS } from "./strings.js";
 
 /** @typedef {import("./types.js").Rejection} Rejection */
 
+/** More is no longer read one by one. */
+const MOST = 300;
+
 /** Files that could not become jobs: where, why, and since when. */
 export class RejectionsElement extends HTMLElement {
   static define() {
@@ -24,7 +27,14 @@ export class RejectionsElement extends HTMLElement {
     const minute = Math.floor(now / 60_000);
     refill(this, [rejections, minute], () => [
       h("p", { class: "e3-hint", textContent: STRINGS.rejectedHelp }),
-      h("ul", { class: "e3-rejection-list" }, ...rejections.map((each) => this.itemOf(each, now))),
+      h(
+        "ul",
+        { class: "e3-rejection-list" },
+        ...rejections.slice(0, MOST).map((each) => this.itemOf(each, now)),
+      ),
+      rejections.length > MOST
+        ? h("p", { class: "e3-hint", textContent: STRINGS.more(rejections.length - MOST) })
+        : null,
     ]);
   }
 
@@ -45,9 +55,21 @@ export class RejectionsElement extends HTMLElement {
       h(
         "p",
         { class: "e3-rejection-where" },
-        h("span", { textContent: [where, path.slice(0, slash), ago(seenAt, now)].filter(Boolean).join(" · ") }),
+        h("span", {
+          textContent: [where, path.slice(0, slash), ago(seenAt, now)].filter(Boolean).join(" · "),
+        }),
       ),
-      h("button", { type: "button", class: "e3-icon-button", title: STRINGS.copyPath, "aria-label": `${STRINGS.copyPath}: ${path}`, onclick: copy }, icon("copy")),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "e3-icon-button",
+          title: STRINGS.copyPath,
+          "aria-label": `${STRINGS.copyPath}: ${path}`,
+          onclick: copy,
+        },
+        icon("copy"),
+      ),
     );
   }
 }

@@ -41,8 +41,16 @@ export class RowDrag {
     const target = /** @type {HTMLElement} */ (event.target);
     const row = /** @type {HTMLElement | null} */ (target.closest(".e3-row"));
     const isControl = target.closest("button, input, a");
-    if (!row || isControl || event.button !== 0 || event.pointerType === "touch" || !this.host.canDrag()) return;
-    this.drag = { row, names: [], startY: event.clientY, y: event.clientY, isOn: false, pointer: event.pointerId };
+    if (!row || isControl || event.button !== 0 || event.pointerType === "touch" || !this.host.canDrag())
+      return;
+    this.drag = {
+      row,
+      names: [],
+      startY: event.clientY,
+      y: event.clientY,
+      isOn: false,
+      pointer: event.pointerId,
+    };
   }
 
   /** @param {PointerEvent} event */

@@ -23,8 +23,16 @@ export function linesOf(job, view) {
     const files = job.outputs_count > 1 ? ` · ${plural(job.outputs_count, "file")}` : "";
     return { meta: job.workflow_id + files, top: duration(job.duration), time };
   }
-  const cause = job.error_type ? (STRINGS.errorType[job.error_type] ?? job.error_type) : STRINGS.status[job.status];
-  return { meta: job.error_summary ? `${cause}: ${withoutClass(job.error_summary)}` : `${cause} · ${job.workflow_id}`, top: "", time };
+  const cause = job.error_type
+    ? (STRINGS.errorType[job.error_type] ?? job.error_type)
+    : STRINGS.status[job.status];
+  return {
+    meta: job.error_summary
+      ? `${cause}: ${withoutClass(job.error_summary)}`
+      : `${cause} · ${job.workflow_id}`,
+    top: "",
+    time,
+  };
 }
 
 /**
@@ -41,7 +49,12 @@ function waitingLines(job, { startsIn, now }) {
   const wait = (job.not_before ?? 0) - now;
   const meta = `${job.workflow_id} · ${ago(job.created_at, now)}`;
   if (wait > 0) return { meta, top: "", time: STRINGS.againIn(roughly(wait)) };
-  const time = startsIn === null ? "" : startsIn < 1000 ? STRINGS.startsNext : STRINGS.startsIn(roughly(Math.max(startsIn, 5000)));
+  const time =
+    startsIn === null
+      ? ""
+      : startsIn < 1000
+        ? STRINGS.startsNext
+        : STRINGS.startsIn(roughly(Math.max(startsIn, 5000)));
   return { meta, top: "", time };
 }
 
@@ -50,14 +63,17 @@ function waitingLines(job, { startsIn, now }) {
  * @param {Known} view
  */
 function runningLines(job, { running, stats, now }) {
-  const phase = job.phase ?? "executing";
+  const phase = running?.phase ?? job.phase ?? "executing";
   if (phase !== "executing") return { meta: STRINGS.phase[phase], top: "", time: "" };
   const left = running ? timeLeft(running, stats, now) : null;
   const start = running?.start_time ?? job.start_time;
   return {
     meta: progressText(running?.progress),
     top: start ? duration(Math.floor((now - start) / 1000) * 1000).replace(".0", "") : "",
-    time: left === null ? "" : STRINGS.left(duration(Math.max(1000, Math.ceil(left / 1000) * 1000)).replace(".0", "")),
+    time:
+      left === null
+        ? ""
+        : STRINGS.left(duration(Math.max(1000, Math.ceil(left / 1000) * 1000)).replace(".0", "")),
   };
 }
 

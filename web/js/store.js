@@ -146,7 +146,8 @@ export class Store extends EventTarget {
       this.put({ queue, ...side, error: null });
     } catch (error) {
       this.failures += 1;
-      this.put({ error: /** @type {Error} */ (error) });
+      const health = await this.client.health().catch(() => this.state.health);
+      this.put({ error: /** @type {Error} */ (error), health });
     }
     if (this.viewers && !this.failures) this.dispatchEvent(new Event("jobs"));
   }
@@ -157,7 +158,8 @@ export class Store extends EventTarget {
    * @returns {Promise<Partial<State>>}
    */
   async fetchSide(queue) {
-    const ended = (/** @type {QueueState | null} */ state) => (state ? state.totals.done + state.totals.failed : -1);
+    const ended = (/** @type {QueueState | null} */ state) =>
+      state ? state.totals.done + state.totals.failed : -1;
     const age = this.world.now() - this.lastSide;
     const isDue = age >= (ended(queue) === ended(this.state.queue) ? 3 * SIDE_MS : SIDE_MS);
     if (!isDue) return {};

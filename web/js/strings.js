@@ -17,17 +17,17 @@ export const number = (n) => NUMBER.format(n);
  */
 export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
-export const EXAMPLE_NAME = "T2I_20260301120000_1_knight.yaml";
+export const EXAMPLE_NAME = "T2I_20260301120000_1_hello.yaml";
 
+/** Runs as it is, without any model. */
 export const EXAMPLE_JOB = `job_type: T2I
-workflow_id: wf_realistic_portrait
+workflow_id: wf_hello_image
 priority: 20
 inputs:
-  prompt: "a medieval knight in rain"
-  seed: 123456
-  steps: 30
+  width: 640
+  height: 360
 outputs:
-  file_path: jobs/finished/image/knight.png
+  file_path: jobs/finished/image/hello.png
 `;
 
 export const STRINGS = {
@@ -75,8 +75,9 @@ export const STRINGS = {
   paused: "Paused",
   autoPaused: "Paused itself",
   offline: "No answer from ComfyUI",
-  /** @param {string} reason */
-  pausedBecause: (reason) => `The queue paused itself: ${reason}`,
+  /** @param {string} reason a code, or a code and a sentence */
+  pausedBecause: (reason) =>
+    `The queue paused itself: ${reason === "disk_full" ? "the disk is full" : reason.replace(/^[a-z]+(_[a-z]+)*: /, "")}`,
   pause: "Pause",
   resume: "Resume",
   pauseHint: "Pause: the running job ends, no other starts",
@@ -136,6 +137,8 @@ export const STRINGS = {
   /** @param {number} n */
   selected: (n) => `${number(n)} selected`,
   selectedWord: "selected",
+  chosenJobs: "Selected jobs",
+  jobVerbs: "What can be done with this job",
   setPriority: "Set priority…",
   undo: "Undo",
   dismiss: "Dismiss",
@@ -209,6 +212,7 @@ export const STRINGS = {
   showFix: "What to do",
   dropHere: "Drop job files to queue them",
   dropKinds: "YAML files, or folders of them",
+  pasted: "The pasted text",
   /** @param {number} n */
   submitting: (n) => `Submitting ${plural(n, "job file")}…`,
   /** @param {number} n */
@@ -227,7 +231,10 @@ export const STRINGS = {
     },
     processing: { title: "Nothing runs", text: "A waiting job starts by itself when its turn comes." },
     done: { title: "No results yet", text: "Finished jobs appear here with their files." },
-    failed: { title: "Nothing failed", text: "Jobs that failed or were cancelled appear here, with the reason." },
+    failed: {
+      title: "Nothing failed",
+      text: "Jobs that failed or were cancelled appear here, with the reason.",
+    },
     rejected: {
       title: "Nothing rejected",
       text: "A job file that E3 cannot read appears here, with the line and the reason.",
@@ -303,6 +310,7 @@ export const STRINGS = {
     ["P", "Edit the priority"],
     ["R", "Retry"],
     ["Delete", "Cancel a running job, delete another"],
+    ["Ctrl V", "Queue the job files or the job that was copied"],
     ["Ctrl Z", "Undo"],
     ["/", "Search"],
     ["Esc", "Back, or clear the selection"],

@@ -27,7 +27,14 @@ export class TabsElement extends HTMLElement {
     const count = h("span", { class: "e3-count" });
     const button = h(
       "button",
-      { type: "button", role: "tab", id: `e3-tab-${id}`, "aria-controls": "e3-view", class: "e3-tab", onclick: () => wish(this, "tab", { id }) },
+      {
+        type: "button",
+        role: "tab",
+        id: `e3-tab-${id}`,
+        "aria-controls": "e3-view",
+        class: "e3-tab",
+        onclick: () => wish(this, "tab", { id }),
+      },
       count,
       h("span", { class: "e3-tab-label", textContent: STRINGS.tabs[id] }),
     );

@@ -1,5 +1,5 @@
 // @ts-check
-import { h, defineOnce } from "./dom.js";
+import { h, defineOnce, wish } from "./dom.js";
 import { icon } from "./icons.js";
 import { STRINGS } from "./strings.js";
 
@@ -28,6 +28,7 @@ export class ToastsElement extends HTMLElement {
     let timer;
     const close = () => {
       clearTimeout(timer);
+      if (card.contains(document.activeElement)) wish(this, "focus-list");
       card.remove();
     };
     const card = this.cardOf(toast, close);
@@ -63,12 +64,24 @@ export class ToastsElement extends HTMLElement {
         "div",
         { class: "e3-toast-text" },
         h("span", { textContent: toast.text }),
-        toast.lines?.length ? h("ul", {}, ...toast.lines.map((line) => h("li", { textContent: line }))) : null,
+        toast.lines?.length
+          ? h("ul", {}, ...toast.lines.map((line) => h("li", { textContent: line })))
+          : null,
       ),
       action
-        ? h("button", { type: "button", class: "e3-toast-action", "data-undo": toast.isUndo, textContent: action.label, onclick: act })
+        ? h("button", {
+            type: "button",
+            class: "e3-toast-action",
+            "data-undo": toast.isUndo,
+            textContent: action.label,
+            onclick: act,
+          })
         : null,
-      h("button", { type: "button", class: "e3-icon-button", "aria-label": STRINGS.dismiss, onclick: close }, icon("close")),
+      h(
+        "button",
+        { type: "button", class: "e3-icon-button", "aria-label": STRINGS.dismiss, onclick: close },
+        icon("close"),
+      ),
     );
   }
 

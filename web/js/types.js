@@ -38,7 +38,8 @@
  */
 
 /** @typedef {{node: string | null, value: number | null, max: number | null, nodes_done: number | null, nodes_total: number | null}} Progress */
-/** @typedef {{config_name: string, workflow_id: string, start_time: number | null, progress: Progress | null}} RunningJob */
+/** @typedef {{config_name: string, workflow_id: string, phase?: JobRow["phase"], start_time: number | null,
+ *   progress: Progress | null}} RunningJob */
 /** @typedef {{pending: number, processing: number, done: number, failed: number, cancelled: number}} Totals */
 /** @typedef {{user_paused: boolean, auto_reason: string | null, paused: boolean, running: RunningJob[], totals: Totals}} QueueState */
 /** @typedef {{workflow_id: string, error_type: string, summary: string, count: number, names?: string[]}} Cause */

@@ -11,7 +11,8 @@ export function pageTransport(base) {
   const url = (/** @type {string} */ path) => new URL(`.${path.slice("/e3".length)}`, base).href;
   /** @type {Map<string, ((detail: any) => void)[]>} */
   const listeners = new Map();
-  const tell = (/** @type {string} */ type, /** @type {any} */ detail) => listeners.get(type)?.forEach((run) => run(detail));
+  const tell = (/** @type {string} */ type, /** @type {any} */ detail) =>
+    listeners.get(type)?.forEach((run) => run(detail));
   /** @type {WebSocket | null} */
   let socket = null;
 

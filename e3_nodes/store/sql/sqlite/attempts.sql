@@ -11,9 +11,10 @@ SET    not_before = :latest
 WHERE  status = 'pending' AND not_before > :latest;
 
 -- name: lease_next_job
--- T3: claim the most urgent job that can run.
+-- T3: claim the most urgent job that can run; with its prompt id known already, T4 is in the same commit.
 UPDATE jobs
-SET    status = 'processing', phase = 'leased', worker_id = :worker_id, lease_token = :lease_token,
+SET    status = 'processing', phase = CASE WHEN :prompt_id IS NULL THEN 'leased' ELSE 'submitted' END,
+       prompt_id = :prompt_id, worker_id = :worker_id, lease_token = :lease_token,
        lease_expires_at = :lease_expires_at, run_count = run_count + 1, start_time = NULL,
        error_type = NULL, error_trace = NULL, updated_at = :now
 WHERE  id = (SELECT id FROM jobs INDEXED BY jobs_ready_idx
@@ -136,7 +137,6 @@ SET    status = :status, phase = NULL, worker_id = NULL, lease_token = NULL, lea
                   ELSE position END,
        run_count = :run_count, retries_attempted = :retries_attempted, crash_count = :crash_count,
        evict_count = :evict_count, not_before = :not_before,
-       cancel_requested = CASE WHEN :status = 'pending' THEN 0 ELSE cancel_requested END,
        start_time = :start_time, end_time = :end_time, duration = :duration, error_type = :error_type,
        error_trace = :error_trace, warnings = :warnings, metadata = :metadata, updated_at = :now
 WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;

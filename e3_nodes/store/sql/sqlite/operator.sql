@@ -141,11 +141,12 @@ VALUES (
 );
 
 -- name: restore_attempt
+-- Under a new id: the old one may be another attempt's by now.
 INSERT INTO attempts (
-    id, job_id, number, lease_token, worker_id, started_at, ended_at, outcome, error_type, error, node
+    job_id, number, lease_token, worker_id, started_at, ended_at, outcome, error_type, error, node
 )
 VALUES (
-    :id, :job_id, :number, :lease_token, :worker_id, :started_at, :ended_at, :outcome, :error_type, :error, :node
+    :job_id, :number, :lease_token, :worker_id, :started_at, :ended_at, :outcome, :error_type, :error, :node
 );
 
 -- name: forget_removed

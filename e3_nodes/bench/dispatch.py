@@ -1,0 +1,97 @@
+"""Jobs per second through E3 against the same prompts posted straight to the queue, and the gaps between them."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from . import homes
+from .figures import Figure, Target, median, percentile
+from .hosts import Host, named_comfyui
+from .scale import Scale
+
+NAMES = {True: "dispatch.comfyui", False: "dispatch.embedded"}
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Run the pairs on the embedded host, and on a real ComfyUI where ``COMFYUI_PATH`` names one."""
+    comfyui = named_comfyui()
+    places = [*([None] if not __import__("os").environ.get("ONLY_REAL") else []), *([comfyui] if comfyui else [])]
+    return [figure for place in places for figure in _measure_on(place, scale)]
+
+
+def _measure_on(comfyui: Path | None, scale: Scale) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="e3-bench-") as folder:
+        home = homes.Home(Path(folder, "home"), {"pending_warning_threshold": 10**8}, side=scale.side)
+        with Host(Path(folder, "base"), home.folder, comfyui) as host:
+            host.wait_for_e3()
+            per_chunk = max(1, scale.jobs // scale.pairs)
+            _bare(host, min(per_chunk, 20), scale.side)
+            _through_e3(host, home, min(per_chunk, 20))
+            pairs = [
+                (_through_e3(host, home, per_chunk), _bare(host, per_chunk, scale.side)) for _ in range(scale.pairs)
+            ]
+    return _figures(NAMES[comfyui is not None], pairs)
+
+
+def _bare(host: Host, count: int, side: int) -> dict[str, Any]:
+    """Post prompts as fast as the server takes them; measure until the last one has run."""
+    prompts = [homes.prompt(number, side) for number in range(count)]
+    host.post("/bench/reset")
+    began = time.time()
+    for prompt in prompts:
+        host.post("/prompt", prompt)
+    return _measured(host, count, began)
+
+
+def _through_e3(host: Host, home: homes.Home, count: int) -> dict[str, Any]:
+    """Let jobs wait in a paused queue, then let them run; measure until the last one is done."""
+    host.post("/e3/queue/pause")
+    done = host.get("/e3/jobs?limit=1")["totals"].get("done", 0)
+    home.drop(count)
+    while host.get("/e3/jobs?limit=1")["totals"].get("pending", 0) < count:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    host.post("/bench/reset")
+    began = time.time()
+    host.post("/e3/queue/resume")
+    measured = _measured(host, count, began)
+    while host.get("/e3/jobs?limit=1")["totals"].get("done", 0) < done + count:
+        time.sleep(0.002)
+    return {**measured, "done_seconds": time.time() - began}
+
+
+def _measured(host: Host, count: int, began: float) -> dict[str, Any]:
+    while (ended := host.get("/bench/count")["ends"]) < count:
+        time.sleep(0.05 if count - ended > 10 else 0.005)
+    seen = host.get("/bench/report")
+    starts = [start for _, start in seen["starts"]]
+    gaps = [1000 * (start - end) for end, start in zip(seen["ends"], starts[1:], strict=False)]
+    runs = [1000 * (end - start) for start, end in zip(starts, seen["ends"], strict=False)]
+    return {
+        "seconds": seen["ends"][-1] - began,
+        "gaps": gaps,
+        "runs": runs,
+        "count": count,
+        "cpu_ms": 1000 * seen["cpu_seconds"] / count,
+    }
+
+
+def _figures(name: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[Figure]:
+    ours, bare = ([pair[side] for pair in pairs] for side in (0, 1))
+    rate = median([run["count"] / run["seconds"] for run in ours])
+    ratio = median([b["seconds"] / e["seconds"] for e, b in pairs])
+    done = median([run["count"] / run["done_seconds"] for run in ours])
+    gaps, bare_gaps = ([gap for run in runs for gap in run["gaps"]] for runs in (ours, bare))
+    run, bare_run = (median([ms for each in runs for ms in each["runs"]]) for runs in (ours, bare))
+    floor_gap, floor_p95 = median(bare_gaps), percentile(bare_gaps, 0.95)
+    return [
+        Figure(f"{name}.rate", rate, "jobs/s", rate / ratio, Target(0.95, "ratio", at_least=True)),
+        Figure(f"{name}.rate_done", done, "jobs/s", rate / ratio, note="until the last row is done"),
+        Figure(f"{name}.gap_median", median(gaps), "ms", floor_gap, Target(0.5, "excess")),
+        Figure(f"{name}.gap_p95", percentile(gaps, 0.95), "ms", floor_p95, Target(2.0, "ratio")),
+        Figure(f"{name}.cpu", median([run["cpu_ms"] for run in ours]), "ms/job", median([run["cpu_ms"] for run in bare])),
+        Figure(f"{name}.run_median", run, "ms", bare_run, note="a prompt inside ComfyUI"),
+    ]

@@ -1,0 +1,74 @@
+"""Counts our prompts that stand in ComfyUI's queue, and lets idle lanes know when there is room."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+COVERED_SECONDS = 0.15
+"""So much work stands in ComfyUI's queue: a disk that is slow to commit for a moment starves no GPU."""
+
+MOST_MORE = 7
+"""How many prompts more than usual may stand there for it, while jobs are short."""
+
+
+class Turnstile:
+    """Lease and submit are one turn of it.
+
+    Args:
+        limit: How many prompts may stand in ComfyUI's queue: the running one and those waiting behind it.
+        most: The same while jobs are so short that ``limit`` of them are over before the next one is prepared.
+    """
+
+    def __init__(self, limit: int = 1, most: int = 0) -> None:
+        self.turn = threading.Lock()
+        self._usual = self._limit = limit
+        self._most = max(limit, most)
+        self._standing = 0
+        self._room = threading.Condition()
+        self._run_seconds: float | None = None
+
+    @classmethod
+    def with_lookahead(cls, lookahead: int) -> Turnstile:
+        """Make the turnstile that the setting means; 0 is strict: nothing ever waits in ComfyUI's queue."""
+        return cls(1 + lookahead, most_standing(lookahead))
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether no further prompt may go in."""
+        return self._standing >= self._limit
+
+    def enter(self) -> None:
+        """Count a prompt that goes in."""
+        with self._room:
+            self._standing += 1
+
+    def leave(self) -> None:
+        """Count a prompt that is out again, however it ended; one lane that waits for room goes on."""
+        with self._room:
+            self._standing -= 1
+            self._room.notify()
+
+    def wait_for_room(self, seconds: float) -> bool:
+        """Wait until a prompt may go in; tell whether one may."""
+        with self._room:
+            return self._room.wait_for(lambda: not self.is_full, seconds)
+
+    def note_run(self, seconds: float) -> None:
+        """Learn how long jobs run, and how many of them it takes to cover the time that the next one needs."""
+        known = seconds if self._run_seconds is None else self._run_seconds
+        self._run_seconds = known + (seconds - known) / 4
+        wanted = 1 + math.ceil(COVERED_SECONDS / max(self._run_seconds, 0.001))
+        with self._room:
+            self._limit = max(self._usual, min(self._most, wanted))
+            self._room.notify()
+
+
+def most_standing(lookahead: int) -> int:
+    """Return how many prompts of ours ever stand in ComfyUI's queue.
+
+    Examples:
+        >>> most_standing(0), most_standing(1)
+        (1, 9)
+    """
+    return 1 + lookahead + MOST_MORE if lookahead else 1

@@ -1,0 +1,135 @@
+"""Waiting for a prompt's end, and what is heard meanwhile. More of it is in test_executor.py."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comfyui_e3.e3_nodes import watching
+from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
+from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptReturned, DiskFull, LeaseLost
+from comfyui_e3.e3_nodes.model import Progress, Result
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fakes import GRAPH, FakeBackend, Home
+
+
+class Script(FakeBackend):
+    """A backend that shows the places of a script, one a look, and stays at the last."""
+
+    def __init__(self, folder: Path, *sightings: Sighting, node: str = "") -> None:
+        super().__init__(folder)
+        self.sightings = list(sightings)
+        self.node = node
+
+    def look(self, prompt: Prompt) -> Sighting:
+        return self.sightings.pop(0) if len(self.sightings) > 1 else self.sightings[0]
+
+    def progress(self, prompt_id: str) -> Progress | None:
+        return Progress(node=self.node) if self.node else None
+
+
+PENDING, RUNNING = Sighting("pending"), Sighting("running")
+
+
+def ended(**result: Any) -> Sighting:
+    return Sighting("ended", Result(**result))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    (tmp_path / "home").mkdir()
+    home = Home(tmp_path / "home")
+    yield home
+    home.db.close()
+
+
+def watch(home: Home, backend: FakeBackend, stop: threading.Event | None = None) -> Result:
+    home.submit()
+    job = home.db.lease_next_job("me", 60)
+    assert job is not None and job["lease_token"]
+    home.db.record_submission(job["id"], job["lease_token"], "p")
+    prompt = Prompt("p", job["lease_token"], GRAPH, ["9"], job["config_name"])
+    return watching.watch(prompt, job, home.cfg, home.db, backend, stop or threading.Event())
+
+
+def test_watching_returns_a_success_with_its_files(home: Home, tmp_path: Path) -> None:
+    backend = Script(tmp_path, PENDING, RUNNING, ended(outcome="success", artifacts=[{"node": "9", "path": "x"}]))
+
+    assert watch(home, backend)["outcome"] == "success"
+
+    [job] = home.db.list_jobs()["jobs"]
+    assert job["phase"] == "executing"
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "node 9 (SaveImage): OSError: [Errno 28] No space left on device: '/out/x.png'",
+        "node 9 (SaveImage): OSError: [Errno 122] Disk quota exceeded",
+        "node 9 (SaveVideo): OSError: [WinError 112] There is not enough space on the disk",
+    ],
+)
+def test_watching_tells_a_full_disk_from_a_failure_of_the_job(home: Home, tmp_path: Path, trace: str) -> None:
+    with pytest.raises(DiskFull):
+        watch(home, Script(tmp_path, ended(outcome="error", error_type="error", error_trace=trace)))
+
+
+def test_watching_reads_only_the_first_line_for_a_full_disk(home: Home, tmp_path: Path) -> None:
+    trace = "node 3 (X): ValueError: bad\n  File x, line 1\nOSError: [Errno 28] once upon a time"
+
+    with pytest.raises(AttemptFailed):
+        watch(home, Script(tmp_path, ended(outcome="error", error_type="error", error_trace=trace)))
+
+
+def test_watching_calls_a_vanished_prompt_an_eviction(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(AttemptReturned) as caught:
+        watch(home, Script(tmp_path, PENDING, Sighting("gone")))
+
+    assert caught.value.evicted and caught.value.delay_ms == watching.EVICTED_RETRY_MS
+
+
+def test_watching_notes_the_node_that_runs(home: Home, tmp_path: Path) -> None:
+    watch(home, Script(tmp_path, RUNNING, ended(outcome="success", artifacts=[{}]), node="9"))
+
+    [job] = home.db.list_jobs()["jobs"]
+    assert home.db.list_attempts(job["id"])[0]["node"] == "node 9 (SaveImage)"
+
+
+def test_watching_writes_the_node_down_only_now_and_then(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(watching, "LISTEN_SECONDS", 0.0)
+    monkeypatch.setattr(home.db, "record_node", lambda token, node: written.append(node) or True)
+    backend = Script(tmp_path, *[RUNNING] * 40, ended(outcome="success", artifacts=[{}]))
+    names = iter(str(number) for number in range(1000))
+    monkeypatch.setattr(backend, "progress", lambda prompt_id: Progress(node=next(names)))
+
+    watch(home, backend)
+
+    assert len(written) <= 2
+
+
+def test_watching_gives_a_running_job_back_when_e3_stops(home: Home, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(AttemptReturned):
+        watch(home, Script(tmp_path, RUNNING), stop)
+
+
+def test_watching_leaves_a_job_that_another_worker_took(home: Home, tmp_path: Path) -> None:
+    class Thief(Script):
+        def look(self, prompt: Prompt) -> Sighting:
+            [job] = home.db.list_jobs()["jobs"]
+            home.db.steal_job(job["id"], prompt.token, "thief", 60)
+            return RUNNING
+
+    with pytest.raises(LeaseLost):
+        watch(home, Thief(tmp_path, RUNNING))
