@@ -24,6 +24,8 @@ CLOSED_SECONDS = 0.2
 
 FULL_PASS_SECONDS = 60.0
 FULL_PASS_COST_FACTOR = 200
+LISTING_COST_FACTOR = 20
+"""A folder is listed again after so many times what its listing took; file events name what is new meanwhile."""
 
 Signature = tuple[int, int, int, int]
 """Inode, size, mtime and ctime of a file: equal in two looks means unchanged."""
@@ -57,6 +59,7 @@ class DropFolder:
         self._root = root
         self._clock = clock
         self._folders: dict[str, int] = {}
+        self._next_listing: dict[str, float] = {}
         self._judged: dict[str, Signature] = {}
         self._rejected: set[str] = set()
         self._growing: dict[str, _Growing] = {}
@@ -145,7 +148,13 @@ class DropFolder:
         """List a folder's candidates; note those that are new, or on a full pass those that changed."""
         if not changed:
             return
-        for entry in _entries(folder):
+        if not is_full and now < self._next_listing.get(folder, 0.0):
+            self._folders[folder] = -1  # it is still to be listed
+            return
+        began = time.perf_counter()
+        entries = _entries(folder)
+        self._next_listing[folder] = now + LISTING_COST_FACTOR * (time.perf_counter() - began)
+        for entry in entries:
             if entry.is_dir(follow_symlinks=False) and not _is_candidate(entry.name):
                 # Hidden folders belong to sync tools, which keep old versions of files in them.
                 if not entry.name.startswith(".") and (is_full or entry.path not in self._folders):

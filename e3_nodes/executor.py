@@ -109,6 +109,7 @@ def run_loop(
     *,
     station: Station | None = None,
     wake: threading.Event | None = None,
+    idle_seconds: float | None = None,
 ) -> None:
     """Run jobs until told to stop; wait ``poll_interval_ms``, or until woken, when there is none.
 
@@ -120,6 +121,7 @@ def run_loop(
         stop_event: Ends the loop after the job in hand.
         station: The ComfyUI to run on; the one at ``comfyui.api_base_url`` when None.
         wake: Ends a wait early: a job came in, or a turn became free.
+        idle_seconds: How long to wait instead of ``poll_interval_ms``.
     """
     station = station or Station.over_http(cfg)
     wake = wake or threading.Event()
@@ -136,7 +138,7 @@ def run_loop(
             log.exception("The executor stumbled; it goes on")
             worked = False
         if not worked:
-            wake.wait(cfg["poll_interval_ms"] / 1000)
+            wake.wait(idle_seconds or cfg["poll_interval_ms"] / 1000)
 
 
 def run_once(

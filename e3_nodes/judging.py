@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import inputs, linking, monitor, names, outputs, slots, strict_yaml, validation
-from .disk import fsync_dir, make_folder
+from .disk import fsync_dir, make_folder, remove_quietly
 from .errors import InvalidConfig
 from .model import Workflow
 from .store.protocol import JobStore
@@ -112,6 +112,7 @@ def deliver(
                 staged.append((hidden_files.enter_context(hidden), target))
         for hidden, target in staged:
             linking.link_or_rename_new(hidden, target)
+            remove_quietly(hidden)  # a file with two names is refused by whoever reads it meanwhile
     for folder in {target.parent for _, target in staged}:
         fsync_dir(folder)
     return monitor.take_files([str(path) for path in targets.values()], cfg, workflows, db)

@@ -22,6 +22,9 @@ from .store.protocol import JobStore
 
 log = get_logger("monitor")
 
+GATHER_SECONDS = 0.01
+"""How long a file event waits for others that came with it."""
+
 SLICE = 50
 """Files a transaction; between slices other threads, ComfyUI's loop above all, get their turn."""
 
@@ -115,6 +118,7 @@ def run_monitor_loop(
             log.exception("The scan of %s failed; it is tried again", cfg["paths"]["jobs_processing"])
         wake.wait(folder.seconds_to_next_look(cfg["poll_interval_ms"] / 1000))
         if wake is not stop_event:
+            stop_event.wait(GATHER_SECONDS)
             wake.clear()
 
 
@@ -135,6 +139,8 @@ def take_files(
             row, signature = read_job_file(path, cfg, workflows)
             folder.judged(path, signature)
             rows.append(row)
+        except FileNotFoundError:
+            continue  # removed, or taken, run and filed by another process already
         except file_utils.FileChanging:
             folder.unsettle(path)
         except E3Error as exc:

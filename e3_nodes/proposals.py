@@ -51,9 +51,7 @@ def propose_inputs(template: Graph) -> dict[str, WorkflowInput]:
     places: set[tuple[str, str]] = set()
     described = {node["inputs"]["name"] for node in template.values() if is_e3_input(node)}
     for name, node_id, field, entry in (*_e3_seeds(template), *_candidates(template)):
-        if (node_id, field) in places or (
-            name in described and template[node_id]["class_type"] not in E3_INPUTS
-        ):
+        if (node_id, field) in places or (name in described and template[node_id]["class_type"] not in E3_INPUTS):
             continue
         places.add((node_id, field))
         proposed[_free(name, proposed)] = entry

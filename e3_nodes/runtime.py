@@ -28,7 +28,11 @@ from .turnstile import most_standing
 log = get_logger("runtime")
 
 ROLE_SECONDS = 2.0
-PULSE_SECONDS = 0.05
+PULSE_SECONDS = 0.1
+"""How soon a change by another process is noticed; one by this process is at once, but no sooner than"""
+SHORTEST_PULSE_SECONDS = 0.01
+IDLE_LANE_SECONDS = 30.0
+"""How long a lane waits to be woken; only the first one looks every ``poll_interval_ms`` for backoffs that are over."""
 PUBLISHING_LANES = 3
 """Lanes besides those whose prompts stand in ComfyUI: short jobs are published while the next ones run."""
 _FIXES = {
@@ -174,7 +178,7 @@ class Runtime:
             f"lane-{number}",
             lambda: executor.run_loop(
                 self.cfg, self.workflows, self.db, self.worker_id, self.stop_event,
-                station=self.station, wake=wake,
+                station=self.station, wake=wake, idle_seconds=None if number == 0 else IDLE_LANE_SECONDS,
             ),
         )
 
@@ -204,7 +208,8 @@ class Runtime:
         """Notice every change of the table, by whichever process, and pass it on."""
         backend = None if self.station is None else self.station.backend
         beats = pulse.Pulse(self.db, backend, self.announce, self.wake)
-        while not self.stop_event.wait(PULSE_SECONDS):
+        while not self.stop_event.wait(SHORTEST_PULSE_SECONDS):
+            self.db.wait_for_change(PULSE_SECONDS)
             try:
                 beats.beat()
             except Exception as exc:

@@ -122,6 +122,7 @@ def add_routes(route_table: Any, engine: Engine) -> None:
     by_path: dict[str, dict[str, Route]] = {}
     for route in ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
-    by_path["/{path:(?s:.*)}"] = {"GET": Route("GET", "/{path}", system.nothing, "Nothing", None)}
+    nothing = Route("GET", "/{path}", system.nothing, "Nothing", None)
+    by_path["/{path:(?s:.*)}"] = dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), nothing)
     for path, methods in by_path.items():
         route_table.route("*", f"/e3{path}")(guard.guarded(methods, engine))

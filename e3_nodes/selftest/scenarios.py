@@ -94,7 +94,12 @@ def every_pair(report: Report, chance: random.Random, pairs: int = SOME_PAIRS) -
 
 def frozen_past_the_lease(report: Report, chance: random.Random) -> None:
     """Freeze a process past its lease, let a second executor take over, and wake the first one."""
-    for name in BEFORE_RECOVERY:
+    frozen_at(report, BEFORE_RECOVERY)
+
+
+def frozen_at(report: Report, names: Sequence[str]) -> None:
+    """Freeze a process at some named places."""
+    for name in names:
         with home(report) as scene:
             scene.drop(batch=2)
             frozen = freeze_at(scene, report, f"{name}:1:stop")

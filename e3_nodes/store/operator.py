@@ -81,7 +81,9 @@ class OperatorStore(RemovalStore):
         if names is not None:
             with self._db.transaction() as con:
                 return self._by_name(con, action, names, priority)
-        ids = self._matching(where or {}, verb)
+        if where is None:
+            raise errors.InvalidConfig("a bulk action needs names or a filter; {} is the filter for all jobs")
+        ids = self._matching(where, verb)
         slices = [ids[start : start + SLICE] for start in range(0, len(ids), SLICE)]
         if action == "god-mode":
             slices.reverse()  # each slice goes before the one after it
@@ -126,9 +128,7 @@ class OperatorStore(RemovalStore):
             verb = VERBS[action]
             return [_answer(row["config_name"], row, changed, verb) for row in chosen if row["id"] in changed]
 
-    def _act(
-        self, con: sqlite3.Connection, action: BulkAction, ids: Sequence[int], priority: int | None
-    ) -> set[int]:
+    def _act(self, con: sqlite3.Connection, action: BulkAction, ids: Sequence[int], priority: int | None) -> set[int]:
         """Run the verb's guarded statements; return the ids whose state allowed it."""
         if action == "delete":
             return self._remove(con, ids)

@@ -376,6 +376,10 @@ class JobStore(Protocol):
         """Return a number that changes whenever any process has committed a change."""
         ...
 
+    def wait_for_change(self, seconds: float) -> None:
+        """Wait until this process has committed a change, at most so long; for one thread to call."""
+        ...
+
     def reopen(self, between: Callable[[], object] = lambda: None) -> None:
         """Open the database anew at its path; do something, such as setting it aside, while it is closed."""
         ...

@@ -24,6 +24,9 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
     def change_counter(self) -> int:
         return self._db.change_counter()
 
+    def wait_for_change(self, seconds: float) -> None:
+        self._db.wait_for_change(seconds)
+
     def quick_check(self) -> list[str]:
         return self._db.quick_check()
 

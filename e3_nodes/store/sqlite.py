@@ -31,6 +31,8 @@ _PRAGMAS = (
     "trusted_schema = OFF",
     "cache_size = -16384",
     "journal_size_limit = 67108864",
+    # Every transition touches a dozen indexes; their pages change many times between two such checkpoints.
+    "wal_autocheckpoint = 8192",
 )
 
 
@@ -60,6 +62,7 @@ class SqliteDatabase:
         self._watcher_lock = self._lock if path == MEMORY else threading.Lock()
         self._is_closed = False
         self._commits = 0
+        self._news = threading.Event()
         self._writer = _connect(path)
         try:
             with _translated(path):
@@ -116,7 +119,9 @@ class SqliteDatabase:
     def _commit(self, group: _Group) -> None:
         if self._group is group:
             self._group = None
-            self._commits += group.commit()
+            if group.commit():
+                self._commits += 1
+                self._news.set()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -140,6 +145,11 @@ class SqliteDatabase:
         """Return a number that grows with every commit that changed something, of any process."""
         with self._watcher_lock, _translated(self.path):
             return self._watcher.execute("PRAGMA data_version").fetchone()[0] + self._commits
+
+    def wait_for_change(self, seconds: float) -> None:
+        """Wait until this process has committed a change, or so long; changes of others end no wait."""
+        if self._news.wait(seconds):
+            self._news.clear()
 
     def check_same_file(self) -> None:
         """Raise StoreUnavailable if the file was removed or replaced under the open connections."""
@@ -373,8 +383,12 @@ def _connect(path: str) -> sqlite3.Connection:
     with _translated(path):
         con = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         con.row_factory = sqlite3.Row
-        for pragma in _PRAGMAS:
-            con.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in _PRAGMAS:
+                con.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            con.close()  # an open file could not be set aside on Windows
+            raise
     return con
 
 

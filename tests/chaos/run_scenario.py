@@ -15,9 +15,11 @@ from comfyui_e3.e3_nodes.selftest import hosted, rounds, scenarios
 def main(name: str, seed: str, argument: str = "") -> int:
     """Run it; ``NAME=place,place`` runs ``every_failpoint`` at some places only."""
     report, chance = rounds.Report(lambda text: print(text, flush=True)), random.Random(int(seed))
-    rounds.LONGEST_RUN_SECONDS = 20.0
+    rounds.LONGEST_RUN_SECONDS = 10.0
     if name == "failpoints":
         scenarios.failpoints_at(report, argument.split(","))
+    elif name == "frozen_at":
+        scenarios.frozen_at(report, argument.split(","))
     elif name == "random_kills":
         scenarios.random_kills(report, chance, int(argument), time.monotonic() + 300)
     elif name == "every_pair":

@@ -206,9 +206,7 @@ def test_store_complete_job_failure_error_type_decides(db: JobStore, error_type:
     assert row["retries_attempted"] == (error_type not in (ErrorType.CRASH,) and row["status"] == "pending")
 
 
-def test_store_complete_job_crash_waits_behind_others_and_fails_at_the_limit(
-    open_store: Any, clock: Clock
-) -> None:
+def test_store_complete_job_crash_waits_behind_others_and_fails_at_the_limit(open_store: Any, clock: Clock) -> None:
     db = open_store(crash_limit=2)
     add_jobs(db, 1, 2, retry_limit=0)
     fail(db, start(db), "crash")
@@ -269,9 +267,7 @@ def test_store_lease_next_job_clears_the_error_of_the_run_before(db: JobStore, c
 
 
 @pytest.mark.parametrize(("phase", "runs"), [("leased", 0), ("submitted", 0), ("executing", 1)])
-def test_store_return_job_takes_the_run_back_if_it_had_not_executed(
-    db: JobStore, phase: str, runs: int
-) -> None:
+def test_store_return_job_takes_the_run_back_if_it_had_not_executed(db: JobStore, phase: str, runs: int) -> None:
     add_jobs(db, 1)
     job = start(db, phase)
 
@@ -299,9 +295,7 @@ def test_store_return_job_counts_evictions_in_a_row(db: JobStore) -> None:
 # --- owners that died or froze ----------------------------------------------------------------------
 
 
-def test_store_renew_leases_pushes_those_of_one_worker_and_beats_its_heart(
-    db: JobStore, clock: Clock
-) -> None:
+def test_store_renew_leases_pushes_those_of_one_worker_and_beats_its_heart(db: JobStore, clock: Clock) -> None:
     add_jobs(db, 1, 2, 3)
     db.register_worker("a", host="here", lock_path="/a.lock")
     for worker in ("a", "a", "b"):

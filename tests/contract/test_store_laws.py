@@ -56,7 +56,7 @@ class JobTable(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def lease(self, worker: str) -> None:
-        shown, paused = self.db.most_urgent(), self.db.queue_state()["paused"]
+        shown = self.db.most_urgent()
         running = {job["config_name"] for job in self.jobs() if job["status"] == Status.PROCESSING}
 
         job = self.db.lease_next_job(worker, LEASE_SECONDS)
@@ -64,7 +64,6 @@ class JobTable(RuleBasedStateMachine):
         assert (job and job["id"]) == (shown and shown["id"])
         if job is None:
             return
-        assert not paused
         assert job["config_name"] not in running
         assert job["lease_token"] not in self.tokens
         self.remember(job)
@@ -179,6 +178,7 @@ class JobTable(RuleBasedStateMachine):
         assert verb != "retry" or before["status"] in (Status.FAILED, Status.CANCELLED)
         if verb == "god" and before is not None and before["status"] == Status.PENDING:
             assert self.pending()[0]["config_name"] == name
+            assert (self.db.most_urgent() or before)["config_name"] == name
         if verb == "remove":
             self.done.discard(name)
 
@@ -195,14 +195,16 @@ class JobTable(RuleBasedStateMachine):
 
         assert [job["config_name"] for job in self.pending()] == order
 
-    @rule(person=st.booleans(), paused=st.booleans())
-    def pause(self, person: bool, paused: bool) -> None:
-        before = self.db.queue_state()
+    @rule(person=st.booleans(), seconds=st.sampled_from([0, 700]))
+    def pause_for_a_while(self, person: bool, seconds: int) -> None:
         if person:
-            self.db.set_user_paused(paused)
+            self.db.set_user_paused(True)
         else:
-            after = self.db.set_auto_pause("disk_full" if paused else None)
-            assert after["user_paused"] == before["user_paused"]
+            self.db.set_auto_pause("disk_full")
+        self.clock.forward(seconds)
+        assert self.db.lease_next_job("worker-1", LEASE_SECONDS) is None
+        assert self.db.set_auto_pause(None)["user_paused"] == person
+        self.db.set_user_paused(False)
 
     @rule(action=st.sampled_from(["retry", "cancel", "god-mode"]))
     def wish_for_all(self, action: Any) -> None:
@@ -225,6 +227,16 @@ class JobTable(RuleBasedStateMachine):
             assert live == ([job["lease_token"]] if job["status"] == Status.PROCESSING else [])
         owners = [lease for lease in self.leases if self.db.holds_lease(lease["id"], lease["lease_token"])]
         assert len({owner["id"] for owner in owners}) == len(owners)
+
+    @invariant()
+    def a_stale_attempt_can_do_nothing(self) -> None:
+        stale = [job for job in self.leases if not self.db.holds_lease(job["id"], job["lease_token"])]
+        for owned in [(job["id"], job["lease_token"]) for job in stale]:
+            assert not self.db.complete_job(owned[0], success=True, updates={}, lease_token=owned[1])
+            assert not self.db.complete_job(owned[0], success=False, updates={}, lease_token=owned[1])
+            assert not self.db.return_job(*owned, reason="late")
+            assert not self.db.abandon_job(*owned, reason="late")
+            assert not self.db.record_intents(*owned, [make_intent(2)])
 
     @invariant()
     def runs_are_leases_that_were_not_returned(self) -> None:

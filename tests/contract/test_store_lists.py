@@ -121,9 +121,7 @@ def test_store_list_jobs_filters(db: JobStore, where: Any, numbers: list[int]) -
 @pytest.mark.parametrize(
     "where", [{}, {"media": "image"}, {"workflow_id": "wf_1"}, {"q": "knight"}, {"q": "_1_"}], ids=str
 )
-def test_store_list_jobs_totals_cover_the_filter_without_status(
-    db: JobStore, clock: Clock, where: Any
-) -> None:
+def test_store_list_jobs_totals_cover_the_filter_without_status(db: JobStore, clock: Clock, where: Any) -> None:
     mixed_jobs(db, clock)
     every = db.list_jobs(where, limit=1000)
     counted = {status.value: 0 for status in Status}

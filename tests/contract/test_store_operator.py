@@ -111,6 +111,15 @@ def test_store_god_mode_the_last_click_wins(db: JobStore) -> None:
     assert leased_numbers(db, 4) == [4, 3, 1, 2]
 
 
+def test_store_god_mode_ends_a_backoff(db: JobStore) -> None:
+    add_jobs(db, 1, 2)
+    fail(db, lease(db))
+
+    db.god_mode(job_name(1))
+
+    assert leased_numbers(db, 1) == [1]
+
+
 def test_store_move_job_stands_right_before_the_other_with_its_priority(db: JobStore) -> None:
     add_jobs(db, 1, 2, 3, priority=20)
     add_jobs(db, 4)
@@ -304,9 +313,7 @@ def test_store_bulk_by_name_answers_for_each(db: JobStore) -> None:
         ("delete", "failed", None),
     ],
 )
-def test_store_bulk_by_filter_changes_what_matches(
-    db: JobStore, action: Any, before: str, after: str
-) -> None:
+def test_store_bulk_by_filter_changes_what_matches(db: JobStore, action: Any, before: str, after: str) -> None:
     bring_to(db, "done", 4)
     for number in (1, 2, 3):
         bring_to(db, before, number)
@@ -320,9 +327,7 @@ def test_store_bulk_by_filter_changes_what_matches(
 
 @pytest.mark.parametrize("count", [3, 2001])
 def test_store_bulk_god_mode_by_filter_keeps_the_order(db: JobStore, count: int) -> None:
-    db.ingest_jobs(
-        [make_row(number, workflow_id="wf_b" if number % 2 else "wf_a") for number in range(1, count + 1)]
-    )
+    db.ingest_jobs([make_row(number, workflow_id="wf_b" if number % 2 else "wf_a") for number in range(1, count + 1)])
 
     answers = db.bulk("god-mode", where={"workflow_id": "wf_b"})
 
@@ -354,8 +359,9 @@ def test_store_bulk_cancel_asks_running_jobs_to_stop(db: JobStore) -> None:
         ({"action": "set_priority", "names": []}, "priority must be 1-999, got None"),
         ({"action": "retry", "where": {"status": ["bogus"]}}, "status must be one of"),
         ({"action": "retry", "where": {"colour": "red"}}, "a filter takes"),
+        ({"action": "delete"}, "needs names or a filter"),
     ],
-    ids=["action", "priority", "status", "filter"],
+    ids=["action", "priority", "status", "filter", "nothing"],
 )
 def test_store_bulk_refuses_what_it_does_not_know(db: JobStore, arguments: Any, message: str) -> None:
     with pytest.raises(errors.InvalidConfig, match=message):

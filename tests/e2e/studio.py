@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from comfyui_e3.e3_nodes import config_loader, queue_manager, store
+from comfyui_e3.e3_nodes.errors import UnknownJob
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -163,6 +169,71 @@ class Studio:
                 return found
             time.sleep(0.03)
         raise AssertionError(f"waited {WAIT_SECONDS:g} s for {what}\n{detail()}\n{self.host.log_tail()}")
+
+
+class AgentStudio(Studio):
+    """The same gestures where E3 is an agent outside: ComfyUI has no plugin, and is reached by its address alone."""
+
+    _agent: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> AgentStudio:
+        """Start ComfyUI without E3, and the agent beside it."""
+        self.host.start(self.base, {"troublemakers": PACKS / "troublemakers"}, port=self.host.port)
+        self.start_agent()
+        return self
+
+    def close(self) -> None:
+        """Stop the agent, then ComfyUI."""
+        self.stop_agent()
+        self.host.stop()
+
+    def start_agent(self) -> None:
+        """Start ``e3 run --loop --monitor`` on this home."""
+        command = [sys.executable, "-m", "comfyui_e3.e3_nodes.cli", "run", "--loop", "--monitor", "--url", self.host.url]
+        with (self.folder / "agent.log").open("ab") as log:
+            self._agent = subprocess.Popen(
+                command, env={**os.environ, "E3_HOME": str(self.home)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.until(lambda: Path(self._cfg["paths"]["database"]).exists(), "the agent's job table")
+
+    def stop_agent(self, *, kill: bool = False) -> None:
+        """End the agent: politely, or at once as a crash does."""
+        if self._agent is None:
+            return
+        if kill or os.name == "nt":
+            self._agent.kill()
+        else:
+            self._agent.send_signal(signal.SIGINT)
+        self._agent.wait(timeout=30)
+        self._agent = None
+
+    def row(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a job's details, read from the table itself."""
+        with store.init_db(self._cfg["paths"]["database"]) as db:
+            try:
+                return queue_manager.job_details(db, job["name"])
+            except UnknownJob:
+                return {}
+
+    def post(self, path: str, body: Any = None) -> tuple[int, Any]:
+        """Do what the route of that path does, as the command line would."""
+        verbs = {"god-mode": queue_manager.god_mode, "cancel": queue_manager.cancel_job, "retry": queue_manager.retry_job}
+        with store.init_db(self._cfg["paths"]["database"]) as db:
+            match path.split("/"):
+                case ["queue", verb]:
+                    db.set_user_paused(verb == "pause")
+                case ["jobs", name, verb]:
+                    verbs[verb](db, name)
+        return 200, {}
+
+    def rejections(self) -> dict[str, dict[str, Any]]:
+        """Return the rejections by file name."""
+        with store.init_db(self._cfg["paths"]["database"]) as db:
+            return {Path(rejection["path"]).name: dict(rejection) for rejection in db.list_rejections(limit=1000)}
+
+    @property
+    def _cfg(self) -> dict[str, Any]:
+        return config_loader.load_global_config(str(self.home / "global_config.yaml"))
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """From a dropped job file to the finished file, as a person sees it.
 
-The suite runs in the embedded host always, and in the ComfyUI that ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` name.
+The suite runs with E3 inside ComfyUI as a plugin, and with E3 outside as an agent; on the embedded host always, and on
+the ComfyUI that ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` name.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from studio import Studio, audio_graph, image_graph, through, video_graph, write_whole
+from studio import AgentStudio, Studio, audio_graph, image_graph, through, video_graph, write_whole
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hosts import available_hosts
 
 
-@pytest.fixture(scope="module", params=available_hosts(), ids=lambda host: host.name)
+SURFACES = [(kind, host) for kind in (Studio, AgentStudio) for host in available_hosts()]
+
+
+@pytest.fixture(scope="module", params=SURFACES, ids=lambda surface: f"{surface[0].__name__}-{surface[1].name}")
 def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio that stays open for the whole file; its plugin folder has a space and a dot in its name."""
-    folder = tmp_path_factory.mktemp(request.param.name)
-    with Studio(request.param(), folder, plugin_folder="My E3.plugin") as studio:
+    kind, host = request.param
+    with kind(host(), tmp_path_factory.mktemp(host.name), plugin_folder="My E3.plugin") as studio:
         studio.workflow("image", image_graph())
         studio.workflow("batch", image_graph(batch=3))
         studio.workflow("video", video_graph())

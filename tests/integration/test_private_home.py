@@ -146,7 +146,8 @@ def addresses_of(path: Path, home: Path, base: Path) -> list[str]:
         asked += [f"/userdata/{coded}", f"/v2/userdata/{coded}", f"/extensions/comfyui-e3/{plain}"]
         asked += [f"/extensions/comfyui-e3/{coded}", f"/extensions/{coded}", f"/e3/{plain}", f"/e3/web/{plain}"]
         asked += [f"/e3/web/{coded}", f"/e3/web/page/{plain.replace('..', '%2e%2e')}"]
-        asked += [f"/workflow_templates/comfyui-e3/{plain}", f"/workflow_templates/comfyui-e3/{coded}"]
+        if not (REPO / "workflows" / name).exists():  # what E3 ships is published on purpose
+            asked += [f"/workflow_templates/comfyui-e3/{plain}", f"/workflow_templates/comfyui-e3/{coded}"]
         asked += [f"/internal/files/{coded}", f"/view_metadata/{quote('checkpoints')}?filename={coded}", f"/{coded}"]
     return [f"{prefix}{address}" for prefix in ("", "/api") for address in dict.fromkeys(asked)]
 

@@ -11,7 +11,7 @@ ENGINE = Path(__file__).parents[2] / "e3_nodes"
 ROOT = ENGINE.parent
 
 LAYERS = {
-    8: "bench cli nodes",
+    8: "bench cli nodes selftest",
     7: "runtime pulse",
     6: "executor filer turnstile watching recovery guardrails rebuilding caretaker",
     5: "monitor queue_manager judging authoring job_views removal stats thumbnails",

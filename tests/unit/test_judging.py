@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import judging, linking
+from comfyui_e3.e3_nodes import judging, linking, monitor
 from comfyui_e3.e3_nodes.errors import DiskFull
 from comfyui_e3.e3_nodes.judging import Candidate
 
@@ -17,13 +19,13 @@ from fakes import Home
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    home.db.close()
 
 
 def candidate(home: Home, number: int = 1, **changes: Any) -> Candidate:
-    import json
-
     name = f"T2I_20250101120000_{number}_test.yaml"
     body = home.body(name.removesuffix(".yaml"), **changes)
     found = Candidate(name, name, json.dumps(body, indent=1).encode())
@@ -90,6 +92,24 @@ def test_judging_deliver_a_full_disk_takes_none(home: Home, monkeypatch: pytest.
         judging.deliver(found, home.cfg, home.workflows, home.db)
 
     assert list(home.processing.iterdir()) == [] and home.db.count_by_status()["pending"] == 0
+
+
+def test_judging_deliver_bears_with_another_process_that_is_faster(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [candidate(home, number) for number in (1, 2)]
+    first = home.processing / found[0].name
+
+    def look_at_once(hidden: str) -> None:
+        Path(hidden).unlink()
+        if first.exists():
+            monitor.take_files([str(first)], home.cfg, home.workflows, home.db)
+            first.unlink()
+
+    monkeypatch.setattr(judging, "remove_quietly", look_at_once)
+
+    findings = judging.deliver(found, home.cfg, home.workflows, home.db)
+
+    assert [finding.get("config_name") for finding in findings] == [found[1].name]
+    assert home.db.count_by_status()["pending"] == 2
 
 
 def test_judging_deliver_again_does_nothing(home: Home) -> None:

@@ -31,13 +31,17 @@ class Asker:
         self.client = client
 
     async def statuses(
-        self, asked: list[tuple[str, Route]], headers: dict[str, str], method: str | None = None
+        self,
+        asked: list[tuple[str, Route]],
+        headers: dict[str, str],
+        method: str | None = None,
+        body: bytes = b"{}",
     ) -> dict[str, int]:
         found = {}
         for prefix, route in asked:
             url = url_of(prefix, route)
             answer = await self.client.request(
-                method or route.method, url, headers=headers, data=b"{}", allow_redirects=False
+                method or route.method, url, headers=headers, data=body, allow_redirects=False
             )
             assert answer.headers["X-Content-Type-Options"] == "nosniff", url
             assert answer.headers["Cache-Control"] == "no-store", url
@@ -111,6 +115,56 @@ async def test_server_routes_guard_refuses_what_forms_send(
     found = await (await asker(engine)).statuses(CHANGES, {"Content-Type": media_type} if media_type else {})
 
     assert others(found, 415) == {}
+
+
+@pytest.mark.parametrize("media_type", guard.YAML_TYPES)
+async def test_server_routes_guard_takes_yaml_for_new_jobs_alone(
+    asker: Any, engine: FakeEngine, media_type: str
+) -> None:
+    changes = [asked for asked in CHANGES if not asked[1].takes_yaml]
+
+    found = await (await asker(engine)).statuses(changes, {"Content-Type": media_type})
+
+    assert others(found, 415) == {} and len(changes) == len(CHANGES) - len(PREFIXES)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[]", 400),
+        (b"null", 400),
+        (b"{", 400),
+        (b"\xef\xbb\xbf{}", 400),
+        (b'{"a":' * 17 + b"1" + b"}" * 17, 400),
+        (b" " * (256 * 1024 + 1), 413),
+    ],
+    ids=["list", "null", "broken", "byte order mark", "deep", "large"],
+)
+async def test_server_routes_guard_refuses_bad_bodies_everywhere(
+    asker: Any, engine: FakeEngine, body: bytes, status: int
+) -> None:
+    found = await (await asker(engine)).statuses(CHANGES, JSON, body=body)
+
+    assert others(found, status) == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "192.168.1.5:8188", "Origin": "http://192.168.1.5:8188", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "workstation:8188", "Origin": "https://workstation:8188"},
+        {"Host": "e3.lan", "Sec-Fetch-Site": "none"},
+        {"Host": "[::1]:8188"},
+    ],
+    ids=["a script", "a page by address", "behind TLS", "typed by hand", "IPv6"],
+)
+async def test_server_routes_guard_lets_its_own_pass_everywhere(
+    asker: Any, engine: FakeEngine, headers: dict[str, str]
+) -> None:
+    found = await (await asker(engine)).statuses(EVERY_ROUTE, {**JSON, **headers})
+
+    assert not {401, 403, 405, 415, 421} & set(found.values()), found
 
 
 @pytest.mark.parametrize(
@@ -187,6 +241,15 @@ async def test_server_routes_guard_answers_unknown_addresses(
     answer = await client.get(path)
 
     assert (answer.status, (await answer.json())["error"]["type"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_server_routes_guard_answers_unknown_addresses_to_every_method(
+    aiohttp_client: Any, engine: FakeEngine, method: str
+) -> None:
+    client = await aiohttp_client(make_app(engine))
+
+    assert (await client.request(method, "/e3/settings", data=b"{}")).status == 404
 
 
 async def test_server_routes_guard_hides_what_went_wrong_inside(

@@ -47,8 +47,7 @@ def fake() -> fake_server.FakeE3:
 def base_url(request: pytest.FixtureRequest, fake: fake_server.FakeE3) -> Iterator[str]:
     """Where the host answers: E3's stand-in, with a real frontend where the surface names one."""
     surface = getattr(request, "param", "page")
-    frontend = None if surface == "page" or FRONTENDS is None else FRONTENDS / surface
-    with fake_server.ServerThread(fake_server.create_app(fake, frontend)) as url:
+    with fake_server.ServerThread(fake_server.create_app(fake, frontend_of(surface))) as url:
         yield url
 
 
@@ -77,20 +76,24 @@ def problems_of(page: Any) -> list[str]:
 @pytest.fixture
 def open_panel(page: Any, base_url: str, request: pytest.FixtureRequest) -> Any:
     """Open the panel on the surface of the test, and wait until it shows its counts."""
-    is_page = "base_url" not in getattr(getattr(request.node, "callspec", None), "params", {}) or (
-        request.node.callspec.params["base_url"] == "page"
-    )
+    surface = getattr(getattr(request.node, "callspec", None), "params", {}).get("base_url", "page")
+    return lambda: show_panel(page, base_url, surface)
 
-    def open_it() -> Any:
-        page.goto(f"{base_url}/e3/" if is_page else base_url)
-        if not is_page:
-            page.wait_for_selector(TAB_BUTTON, timeout=30_000)
-            page.keyboard.press("Escape")
-            page.click(TAB_BUTTON)
-        page.wait_for_selector("e3-panel .e3-count:not(:has-text('–'))")
-        return page
 
-    return open_it
+def frontend_of(surface: str) -> Path | None:
+    """Return where the frontend of a surface lies; None for the page of its own."""
+    return None if surface == "page" or FRONTENDS is None else FRONTENDS / surface
+
+
+def show_panel(page: Any, url: str, surface: str) -> Any:
+    """Open the panel, and wait until it shows its counts."""
+    page.goto(f"{url}/e3/" if surface == "page" else url)
+    if surface != "page":
+        page.wait_for_selector(TAB_BUTTON, timeout=30_000)
+        page.keyboard.press("Escape")
+        page.click(TAB_BUTTON)
+    page.wait_for_selector("e3-panel .e3-count:not(:has-text('–'))")
+    return page
 
 
 on_every_surface = pytest.mark.parametrize("base_url", SURFACES, indirect=True)

@@ -64,6 +64,7 @@ class FakeE3:
         self.auto_reason: str | None = None
         self.requests: list[tuple[str, str, Any]] = []
         self.sockets: set[web.WebSocketResponse] = set()
+        self.settings: dict[str, Any] = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False}
         self.csp = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -101,6 +102,12 @@ class FakeE3:
         job.update(values)
         self.jobs[name] = job
         return job
+
+    def clear(self) -> None:
+        """Forget everything, as after a fresh installation."""
+        for kept in (self.jobs, self.removed, self.rejections, self.problems, self.progress):
+            kept.clear()
+        self.auto_reason = None
 
     def light(self, job: dict[str, Any]) -> dict[str, Any]:
         row = {k: v for k, v in job.items() if k not in ("error_trace", "outputs", "attempts", "metadata")}
@@ -432,11 +439,11 @@ def create_app(fake: FakeE3, frontend: Path | None = None) -> web.Application:
     app.on_shutdown.append(close_sockets)
     app.router.add_get("/ws", socket)
     if frontend:
-        add_frontend(app, frontend)
+        add_frontend(app, fake, frontend)
     return app
 
 
-def add_frontend(app: web.Application, frontend: Path) -> None:
+def add_frontend(app: web.Application, fake: FakeE3, frontend: Path) -> None:
     """Answer the least that a real frontend needs to start."""
     modules = [f"/extensions/comfyui-e3/{p.relative_to(WEB / 'js').as_posix()}" for p in (WEB / "js").rglob("*.js")]
     answers = {
@@ -444,7 +451,6 @@ def add_frontend(app: web.Application, frontend: Path) -> None:
         "extensions": modules,
         "object_info": {},
     }
-    settings: dict[str, Any] = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False}
 
     def answer(data: Any) -> Any:
         async def handler(_: web.Request) -> web.Response:
@@ -453,7 +459,7 @@ def add_frontend(app: web.Application, frontend: Path) -> None:
         return handler
 
     async def keep_setting(request: web.Request) -> web.Response:
-        settings[request.match_info["id"]] = json.loads(await request.text())
+        fake.settings[request.match_info["id"]] = json.loads(await request.text())
         return web.json_response({})
 
     async def index(_: web.Request) -> web.FileResponse:
@@ -461,7 +467,7 @@ def add_frontend(app: web.Application, frontend: Path) -> None:
 
     for name, data in answers.items():
         app.router.add_get(f"/api/{name}", answer(data))
-    app.router.add_get("/api/settings", answer(settings))
+    app.router.add_get("/api/settings", answer(fake.settings))
     app.router.add_post("/api/settings/{id}", keep_setting)
     app.router.add_get("/", index)
     app.router.add_static("/extensions/comfyui-e3", WEB / "js")

@@ -127,3 +127,13 @@ test("looks wait for one another", async () => {
   assert.deepEqual(shown(server), [1, 2, 3, 4]);
   assert.equal(server.requests.length, 2);
 });
+
+test("what changes while a page is on its way is fetched again", async () => {
+  const server = makeServer([1, 2]);
+  const look = server.pages.look(0, 5);
+  server.numbers = [1];
+  server.pages.markStale();
+  await Promise.all([look, server.pages.look(0, 5)]);
+  assert.deepEqual(shown(server), [1]);
+  assert.equal(server.requests.length, 2);
+});

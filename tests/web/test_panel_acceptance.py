@@ -62,9 +62,9 @@ def person(seated: Person, studio: Studio) -> Iterator[Person]:
     yield seated
     studio.post("jobs/bulk", {"action": "cancel", "filter": {"status": ["pending", "processing"]}})
     studio.until(lambda: not studio.host.get("/e3/queue")[1]["totals"]["processing"], "the running job to stop")
-    studio.post("jobs/bulk", {"action": "delete", "filter": {"status": ["pending", "done", "failed", "cancelled"]}})
     seated.show("queue")
     seated.sees()
+    studio.post("jobs/bulk", {"action": "delete", "filter": {"status": ["done", "failed", "cancelled"]}})
 
 
 def waiting(studio: Studio, *titles: str, workflow: str = "image", **changes: Any) -> list[Any]:

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { changedInputs, copyFields } from "../../web/js/copy_form.js";
 import { priorityOf } from "../../web/js/dialogs.js";
-import { sortedJobFiles, submitAll } from "../../web/js/drop_files.js";
+import { pastedFiles, sortedJobFiles, submitAll } from "../../web/js/drop_files.js";
 import { commandOf } from "../../web/js/list_keys.js";
 import { BatchWatch } from "../../web/js/notices.js";
 import { keepView, readView } from "../../web/js/panel_view.js";
@@ -88,6 +88,16 @@ test("files: only job files, numbers in their order", () => {
     sortedJobFiles(files).map(({ name }) => name),
     ["a.yaml", "b_2.YML", "b_10.yaml"],
   );
+});
+
+test("files: a job's text is taken from a paste, nothing else is", async () => {
+  const paste = (text, files = []) => pastedFiles({ files, getData: () => text });
+  const [file] = paste("# a job\njob_type: T2I\nworkflow_id: wf\n");
+  assert.equal(file.name, "");
+  assert.match(await file.text(), /wf/);
+  assert.equal(paste('{"job_type": "T2I"}').length, 1);
+  assert.deepEqual(paste("see job_type in the manual"), []);
+  assert.deepEqual(paste("", [{ name: "b.yaml" }, { name: "c.png" }]), [{ name: "b.yaml" }]);
 });
 
 test("files: each is submitted in turn, and a refusal stops none", async () => {

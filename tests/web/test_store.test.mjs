@@ -54,13 +54,13 @@ test("identical answers change nothing and slow it down", async () => {
   assert.equal(world.timer.ms, 15_000);
 });
 
-test("a live push leaves one look a minute", async () => {
+test("a live push leaves a look now and then", async () => {
   const { store, world, push, fire } = makeStore({ isLive: true });
   store.start();
   await fire();
   push("e3.job", {});
   await fire();
-  assert.equal(world.timer.ms, 60_000);
+  assert.equal(world.timer.ms, 20_000);
 });
 
 test("a burst of events is one request", async () => {
@@ -72,6 +72,21 @@ test("a burst of events is one request", async () => {
   assert.equal(world.timer.ms, 1500);
   await fire();
   assert.deepEqual(calls, ["queue"]);
+});
+
+test("news while an answer is on its way are looked at afterwards", async () => {
+  const { store, world, answers, push, fire } = makeStore({ isLive: true });
+  store.start();
+  await fire();
+  push("e3.job", {});
+  const first = fire();
+  push("e3.job", {});
+  await first;
+  answers.queue = makeQueue({ pending: 0 });
+  assert.ok(world.timer.ms <= 1500);
+  await fire();
+  assert.equal(store.state.queue.totals.pending, 0);
+  assert.equal(world.timer.ms, 20_000);
 });
 
 test("progress is shown without a request", async () => {

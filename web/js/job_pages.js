@@ -61,11 +61,25 @@ export class JobPages {
     for (let n = 0; n < PATIENCE; n += 1) {
       const at = this.staleBetween(first, last);
       if (at < 0) break;
-      const page = this.pages[at];
-      const answer = await this.fetchPage(page.cursor);
-      hasChanged = this.put(at, answer) || hasChanged;
+      hasChanged = this.put(at, await this.fetchAt(at)) || hasChanged;
     }
     return hasChanged;
+  }
+
+  /**
+   * What is marked stale while the answer is on its way stays so: the answer may be older than the news.
+   * @param {number} at
+   * @returns {Promise<Answer>}
+   */
+  async fetchAt(at) {
+    const page = this.pages[at];
+    page.isStale = false;
+    try {
+      return await this.fetchPage(page.cursor);
+    } catch (error) {
+      page.isStale = true;
+      throw error;
+    }
   }
 
   /**
@@ -92,7 +106,7 @@ export class JobPages {
   put(at, answer) {
     const page = this.pages[at];
     const mark = JSON.stringify(answer);
-    Object.assign(page, { isStale: false, isFetched: true });
+    page.isFetched = true;
     if (page.mark === mark && this.isLoaded) return false;
     Object.assign(page, { jobs: answer.jobs, mark });
     this.totals = answer.totals;

@@ -9,7 +9,8 @@
 
 const POLL_MS = 5_000;
 const CALM_MS = 15_000;
-const LIVE_MS = 60_000;
+/** Push tells what changed; what came and went between two pushes is found by looking. */
+const LIVE_MS = 20_000;
 const AWAY_MS = 30_000;
 const SLOWEST_MS = 60_000;
 const BURST_MS = 1_500;
@@ -114,10 +115,13 @@ export class Store extends EventTarget {
     else this.soon(0);
   }
 
+  /** An answer that was asked for earlier may not know the news yet; and news on the way keep their own time. */
   async tick() {
+    this.timer = null;
     if (this.world.isHidden() && !this.isWanted) return;
+    await this.refreshing;
     await this.refresh();
-    this.soon(this.pause());
+    if (this.timer === null) this.soon(this.pause());
   }
 
   /** @returns {number} how long to rest before asking again */

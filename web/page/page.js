@@ -15,7 +15,7 @@ const notifier = new Notifier(store);
 notifier.start();
 const panel = /** @type {import("../js/panel.js").PanelElement} */ (document.createElement("e3-panel"));
 panel.attach(store, { fullPage: null, notifier });
-document.body.append(panel);
+document.querySelector("main")?.append(panel);
 document.addEventListener("visibilitychange", () => store.visibilityChanged());
 store.addEventListener("change", () => {
   const badge = badgeText(store.state.queue?.totals);

@@ -23,7 +23,7 @@ WHERE  identity = :identity;
 -- The same bytes again, perhaps in another folder.
 UPDATE jobs
 SET    config_path = :config_path
-WHERE  id = :id AND config_path <> :config_path;
+WHERE  id = :id AND config_path <> :config_path AND :config_path <> '';
 
 -- name: update_content
 -- An edited file: the job takes the new content as long as no attempt has used, or uses, the old one.

@@ -58,9 +58,9 @@ WHERE  jobs.id = listed.value AND jobs.status <> 'done'
 RETURNING id;
 
 -- name: god_mode
--- Before all others, in the order of the list.
+-- Before all others, in the order of the list; a person who asks for it does not mean after a backoff.
 UPDATE jobs
-SET    priority = 1, updated_at = :now,
+SET    priority = 1, not_before = NULL, updated_at = :now,
        position = places.first - :step * (json_array_length(:ids) - listed.key)
 FROM   json_each(:ids) AS listed,
        (SELECT coalesce(min(position), 0) AS first FROM jobs WHERE priority = 1) AS places

@@ -1,0 +1,48 @@
+"""What the plugin adds to ComfyUI's start and to its memory, with an empty table and with a full one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import homes, tables
+from .figures import Figure, Target, median
+from .hosts import Host, named_comfyui
+from .scale import Scale
+
+KINDS = ("without", "empty", "full")
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Start in turn without the plugin, with an empty table, with a full one."""
+    with tables.temporary() as folder:
+        made = tables.Tables(Path(folder))
+        seen: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
+        for number in range(scale.starts + 1):
+            for kind in KINDS:
+                start = _start(Path(folder, f"{kind}-{number}"), kind, made, scale)
+                seen[kind] += [start] if number else []  # the first one fills caches
+    bare, empty, full = ([median([start[side] for start in seen[kind]]) for side in (0, 1)] for kind in KINDS)
+    return [
+        Figure("start.added", 1000 * (full[0] - bare[0]), "ms", None, Target(100), f"{scale.rows} rows"),
+        Figure("start.added_empty", 1000 * (empty[0] - bare[0]), "ms"),
+        Figure("memory.added", full[1] - empty[1], "MB", None, Target(40), f"{scale.rows} rows against none"),
+        Figure("memory.added_empty", empty[1] - bare[1], "MB"),
+    ]
+
+
+def _start(folder: Path, kind: str, made: tables.Tables, scale: Scale) -> tuple[float, float]:
+    """Return the seconds until the server answered, and its memory once E3 has worked."""
+    home = None
+    if kind != "without":
+        home = homes.Home(folder / "home", {"start_paused": True, "pending_warning_threshold": 10**8}).folder
+    if home is not None and kind == "full":
+        made.copy_to(home / "jobs" / "e3.sqlite3", scale.rows, mixed=True)
+    with Host(folder / "base", home, named_comfyui()) as host:
+        if home is not None:
+            host.wait_for_e3()
+            for path in ("/e3/jobs?limit=1000", "/e3/jobs?status=pending&sort=-created", "/e3/queue", "/e3/stats"):
+                host.get(path)
+        seconds, memory = host.started_in, host.get("/bench/report")["rss_mb"]
+    for file in (folder / "home" / "jobs").glob("e3.sqlite3*"):
+        file.unlink()
+    return seconds, memory

@@ -1,0 +1,84 @@
+"""The panel in front of 100,000 jobs that really stand in the table: few elements, quick to paint, silent at rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+
+from hosts import EmbeddedHost
+from studio import Studio, image_graph
+
+from comfyui_e3.e3_nodes.store import init_db
+from comfyui_e3.tests.stores import make_row
+
+pytestmark = pytest.mark.browser
+
+JOBS = 100_000
+BATCH = 5_000
+PAINTED = """() => {
+    new MutationObserver((_, observer) => {
+        if (!document.querySelector("e3-job-row")) return;
+        observer.disconnect();
+        requestAnimationFrame(() => setTimeout(() => performance.mark("e3-painted")));
+    }).observe(document, {subtree: true, childList: true});
+}"""
+FIRST_PAINT = """() => {
+    const [data] = performance.getEntriesByType("resource").filter(({name}) => name.includes("/e3/jobs?"));
+    const [painted] = performance.getEntriesByName("e3-painted");
+    return painted.startTime - data.responseEnd;
+}"""
+HIDE = """(isHidden) => {
+    Object.defineProperty(document, "hidden", {value: isHidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A paused host whose table holds 100,000 waiting jobs."""
+    studio = Studio(EmbeddedHost(), tmp_path_factory.mktemp("speed"), settings={"start_paused": True})
+    studio.workflow("image", image_graph())
+    database = studio.home / "jobs" / "e3.sqlite3"
+    database.parent.mkdir()
+    with init_db(str(database)) as db:
+        for start in range(0, JOBS, BATCH):
+            db.ingest_jobs([make_row(number) for number in range(start, start + BATCH)])
+    with studio:
+        yield studio
+
+
+def count_requests(page: Any, seconds: float) -> int:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(seconds * 1000)
+    return len(asked)
+
+
+def test_panel_speed_hundred_thousand_jobs(page: Any, studio: Studio) -> None:
+    page.add_init_script(f"({PAINTED})()")
+    page.goto(f"{studio.host.url}/e3/")
+    page.wait_for_selector(".e3-count:text-is('100k')", timeout=60_000)
+    page.wait_for_function("performance.getEntriesByName('e3-painted').length")
+    first_paint = page.evaluate(FIRST_PAINT)
+    for _ in range(5):
+        page.evaluate("document.querySelector('e3-job-list').scrollTop += 6_000")
+        page.wait_for_timeout(300)
+    rows = page.locator("e3-job-row").count()
+    page.wait_for_timeout(2_000)
+    at_rest = count_requests(page, 8)
+    page.evaluate(HIDE, True)
+    page.wait_for_timeout(500)
+    hidden = count_requests(page, 6)
+    print(f"first paint {first_paint:.0f} ms after the data, {rows} rows, {at_rest} requests in 8 s, {hidden} hidden")
+
+    assert rows < 100
+    assert first_paint < 5_000
+    assert at_rest <= 8
+    assert hidden == 0
