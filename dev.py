@@ -2,6 +2,7 @@
 
     python dev.py demo [--once]   run the example jobs; ends its set-up by saying what to open
     python dev.py test [ARGS]     lint, types, and every test; ARGS go to pytest
+                                  (--every-frontend: the browser tests in one frontend more)
 
 Both make ``.venv`` beside this file and install what they need into it.
 """
@@ -14,12 +15,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+FRONTENDS = ROOT / ".artifacts" / "frontends"
+OLDEST, MIDDLE, NEWEST = "1.27.10", "1.49.6", "1.58.1"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -28,11 +33,13 @@ def main(argv: list[str]) -> int:
     verbatim = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=verbatim)
     parser.add_argument("command", choices=["demo", "test"])
+    parser.add_argument("--every-frontend", action="store_true", help=argparse.SUPPRESS)
     args, rest = parser.parse_known_args(argv)
     if sys.version_info < (3, 10):  # noqa: UP036 - this file is what people start with whatever they have
         print(f"E3 needs Python 3.10 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
-    return demo(rest) if args.command == "demo" else test(rest)
+    versions = (OLDEST, MIDDLE, NEWEST) if args.every_frontend else (OLDEST, NEWEST)
+    return demo(rest) if args.command == "demo" else test(rest, versions)
 
 
 def demo(rest: list[str]) -> int:
@@ -41,10 +48,11 @@ def demo(rest: list[str]) -> int:
     return run("comfyui_e3.e3_nodes.cli", "up", "--examples", *rest)
 
 
-def test(rest: list[str]) -> int:
+def test(rest: list[str], frontends: tuple[str, ...]) -> int:
     """Run every check; all of them run, and the answer is whether all passed."""
     install("dev")
     bring_chromium()
+    bring_frontends(frontends)
     node_tests = sorted(str(path) for path in (ROOT / "tests" / "web").glob("*.mjs"))
     checks = {
         "ruff check": lambda: run("ruff", "check", "."),
@@ -81,6 +89,29 @@ def bring_chromium() -> None:
         print("Installing Chromium for the browser tests", flush=True)
         for command in ("update -q", "install -qy --no-install-recommends chromium"):
             subprocess.run(["apt-get", *command.split()], check=False, capture_output=True)
+
+
+def bring_frontends(versions: tuple[str, ...]) -> None:
+    """Bring ComfyUI's frontends for the browser tests; one that cannot be had is not tested in."""
+    FRONTENDS.mkdir(parents=True, exist_ok=True)
+    for version in versions:
+        if not (FRONTENDS / version).exists() and not bring_frontend(version):
+            print(f"ComfyUI's frontend {version} cannot be downloaded: the panel is not tested in it", flush=True)
+    os.environ.setdefault("E3_FRONTENDS", str(FRONTENDS))
+
+
+def bring_frontend(version: str) -> bool:
+    """Download a frontend's wheel and unpack the files that a browser asks for."""
+    with tempfile.TemporaryDirectory(dir=FRONTENDS.parent) as folder:
+        download = [str(PYTHON), "-m", "pip", "download", "--no-deps", "--dest", folder]
+        wanted = f"comfyui-frontend-package=={version}"
+        if subprocess.run([*download, wanted], check=False, capture_output=True).returncode != 0:
+            return False
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder, [name for name in archive.namelist() if "/static/" in name])
+        shutil.move(Path(folder) / "comfyui_frontend_package" / "static", FRONTENDS / version)
+    return True
 
 
 def node() -> str:

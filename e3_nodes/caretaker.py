@@ -18,6 +18,7 @@ log = get_logger("caretaker")
 
 RECONCILE_SECONDS = 30.0
 CHORES_SECONDS = 3600.0
+FIRST_SWEEP_SECONDS = 60.0
 LONGEST_TICK_SECONDS = 2.0
 
 
@@ -52,6 +53,7 @@ class Caretaker:
         self._observer = recovery.Observer(cfg["lease_seconds"])
         self._is_database_gone = False
         self._next_reconcile = self._next_chores = 0.0
+        self._next_sweep = time.monotonic() + FIRST_SWEEP_SECONDS
 
     @property
     def tick_seconds(self) -> float:
@@ -105,6 +107,9 @@ class Caretaker:
             if now >= self._next_chores:
                 recovery.tidy_up(self._output_root, self._cfg, self._db)
                 self._next_chores = now + CHORES_SECONDS
+            if now >= self._next_sweep:
+                recovery.collect_parts(self._cfg)
+                self._next_sweep = now + CHORES_SECONDS
         except (E3Error, OSError) as exc:
             log.warning("Recovery is tried again: %s", exc, extra={"action": "reconcile_failed"})
             return

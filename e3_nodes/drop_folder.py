@@ -25,7 +25,8 @@ CLOSED_SECONDS = 0.2
 FULL_PASS_SECONDS = 60.0
 FULL_PASS_COST_FACTOR = 200
 LISTING_COST_FACTOR = 20
-"""A folder is listed again after so many times what its listing took; file events name what is new meanwhile."""
+CHEAP_LISTING_SECONDS = 0.005
+"""A folder that costs more is listed again after so many times that; file events name what is new meanwhile."""
 
 Signature = tuple[int, int, int, int]
 """Inode, size, mtime and ctime of a file: equal in two looks means unchanged."""
@@ -104,12 +105,14 @@ class DropFolder:
         for path in self._rejected:
             self._judged.pop(path, None)
         self._folders.clear()
+        self._next_listing.clear()
 
     def forget(self) -> None:
         """Judge every file anew: the table that knew them is gone."""
         self._judged.clear()
         self._rejected.clear()
         self._folders.clear()
+        self._next_listing.clear()
         self._next_full_pass = 0.0
 
     def settling(self) -> list[str]:
@@ -151,9 +154,10 @@ class DropFolder:
         if not is_full and now < self._next_listing.get(folder, 0.0):
             self._folders[folder] = -1  # it is still to be listed
             return
-        began = time.perf_counter()
+        began = time.thread_time()
         entries = _entries(folder)
-        self._next_listing[folder] = now + LISTING_COST_FACTOR * (time.perf_counter() - began)
+        cost = time.thread_time() - began
+        self._next_listing[folder] = now + (LISTING_COST_FACTOR * cost if cost > CHEAP_LISTING_SECONDS else 0.0)
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and not _is_candidate(entry.name):
                 # Hidden folders belong to sync tools, which keep old versions of files in them.

@@ -286,7 +286,7 @@ def destination(job: Job, cfg: Mapping[str, Any], db: JobStore, backend: Backend
         "nodes": asked.get("nodes"),
         "roots": output_roots(cfg),
         "staging": str(backend.staging(_token(job))),
-        "earlier": db.list_intents(job["id"]),
+        "earlier": db.list_intents(job["id"]) if job["run_count"] > 1 else [],
     }
 
 

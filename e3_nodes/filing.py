@@ -203,6 +203,9 @@ def result_of(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> dict[str, Any] 
     Returns:
         The content of the result file, or None when the job has not run yet.
     """
+    folder = Path(cfg["paths"]["jobs_finished"]) / _subfolder(job, cfg)
+    if not os.path.lexists(folder / f"{Path(job['config_name']).stem}.yaml"):
+        return None
     job_file = finished_path(job, cfg)
     told = read_result_file(job_file.with_suffix(".result.json"))
     is_told = told is not None and told.get("config_sha256") == job["config_sha256"] and job_file.is_file()

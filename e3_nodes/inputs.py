@@ -99,13 +99,20 @@ def find_file(name: str, value: str, cfg: Mapping[str, Any]) -> Path:
         except InvalidConfig as exc:
             outside = exc
             continue
-        if path.is_file():
+        if path.is_file() and not _is_database(path, cfg):
             return path
     looked = " or ".join(root for _, root in places)
     problem = "is outside the folders for inputs" if outside and len(places) == 1 else "is not there"
     raise InvalidConfig(
         f"input {name} names the file {value!r}, which {problem}; put it under {looked}", code="path_outside"
     )
+
+
+def _is_database(path: Path, cfg: Mapping[str, Any]) -> bool:
+    """Tell whether a file is the job table, by whatever name: to open it beside SQLite loses committed rows."""
+    database = cfg["paths"]["database"]
+    files = (Path(f"{database}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
+    return any(file.exists() and file.samefile(path) for file in files)
 
 
 def check_unchanged(name: str, source: Path, sha256: str) -> None:

@@ -218,7 +218,7 @@ def _finding(row: Mapping[str, Any], job_id: int, outcome: str, db: JobStore) ->
     if outcome == "name_conflict":
         return _reject(path, _conflict(name), db)
     db.clear_rejection(path)
-    if outcome == "duplicate":
+    if outcome == "duplicate" and Path(path).exists():  # it may have been filed since it was read
         db.mark_unfiled(job_id)
     status = "duplicate" if outcome == "duplicate" else "accepted"
     return Finding(path=path, status=status, config_name=name)

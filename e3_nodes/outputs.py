@@ -17,10 +17,11 @@ from .folders import open_folder
 from .model import ALLOWED_EXTENSIONS, Intent
 from .planning import Plan, plan_outputs
 from .publishing import Terms, remove_leftovers
-from .staging import collect_staging, discard_staging, fence_staging, finish_staging
+from .staging import collect_parts, collect_staging, discard_staging, fence_staging, finish_staging
 
 __all__ = [
     "Plan",
+    "collect_parts",
     "collect_staging",
     "deliver",
     "discard_staging",

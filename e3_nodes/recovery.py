@@ -128,6 +128,11 @@ def tidy_up(output_root: Path | None, cfg: Mapping[str, Any], db: JobStore) -> N
         collect_staging(output_root, cfg, db)
 
 
+def collect_parts(cfg: Mapping[str, Any]) -> int:
+    """Remove the hidden part files that a crash left long ago; the walk may be long where roots are large."""
+    return outputs.collect_parts([cfg["paths"]["jobs_processing"], *executor.output_roots(cfg)])
+
+
 def collect_staging(output_root: Path, cfg: Mapping[str, Any], db: JobStore) -> int:
     """Remove the staging folders of no live attempt; those of done jobs stay while they are ComfyUI's own copies."""
     # The kept ones first: an attempt that ends meanwhile is in one of the two sets.

@@ -30,7 +30,7 @@ log = get_logger("runtime")
 ROLE_SECONDS = 2.0
 PULSE_SECONDS = 0.1
 """How soon a change by another process is noticed; one by this process is at once, but no sooner than"""
-SHORTEST_PULSE_SECONDS = 0.01
+SHORTEST_PULSE_SECONDS = 0.02
 IDLE_LANE_SECONDS = 30.0
 """How long a lane waits to be woken; only the first one looks every ``poll_interval_ms`` for backoffs that are over."""
 PUBLISHING_LANES = 3

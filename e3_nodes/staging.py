@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from . import disk, failpoints, file_utils
@@ -13,6 +15,9 @@ from . import disk, failpoints, file_utils
 FOLDER = "e3"
 _TOKEN = re.compile("[0-9a-f]{32}")
 _TRASH = ".trash-"
+_PART = re.compile(r"\.e3-[0-9a-z]+-[0-9a-f]{12}\.part")
+PART_SECONDS = 3600
+"""A part file that nobody has written to for so long belongs to nobody."""
 
 
 def finish_staging(path: str, *, linked: bool, keep_originals: str = "auto") -> bool:
@@ -86,6 +91,27 @@ def collect_staging(output_root: str, live_tokens: Collection[str], kept_tokens:
         is_dead = _TOKEN.fullmatch(name) and name not in live_tokens and name not in kept_tokens
         if is_dead or name.startswith(_TRASH):
             removed += file_utils.remove_tree(Path(output_root, FOLDER, name))
+    return removed
+
+
+def collect_parts(folders: Iterable[str]) -> int:
+    """Remove the hidden part files that a crash left long ago under the folders where files appear.
+
+    Args:
+        folders: jobs_finished, processing, the output roots.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    for folder in folders:
+        for where, _, names in os.walk(folder):
+            parts = (Path(where, name) for name in names if _PART.fullmatch(name))
+            for part in parts:
+                with contextlib.suppress(OSError):
+                    if time.time() - part.stat().st_mtime > PART_SECONDS:
+                        disk.remove_quietly(part)
+                        removed += 1
     return removed
 
 

@@ -19,6 +19,7 @@ SHORTEST_LOOK_SECONDS = 0.01
 LONGEST_LOOK_SECONDS = 0.05
 WAITING_LOOK_SECONDS = 0.03
 LISTEN_SECONDS = 0.1
+WAITING_LISTEN_SECONDS = 0.25
 EVICTED_RETRY_MS = 30_000
 NODE_SECONDS = 0.5
 """How often, at most, the node that runs is written down."""
@@ -129,14 +130,13 @@ def _note_place(sighting: Sighting, state: _Watch) -> None:
     if sighting.place == "running":
         if not state.db.record_start(state.job["id"], state.prompt.token, time.time_ns() // 1_000_000):
             raise LeaseLost(f"another worker has taken {state.job['config_name']} over")
-        state.heard_at = float("-inf")
         failpoints.reach("exec.started")
 
 
 def _listen(state: _Watch) -> None:
     """Heed what people and the clock wish, a few times a second."""
     now = time.monotonic()
-    if now - state.heard_at < LISTEN_SECONDS:
+    if now - state.heard_at < (LISTEN_SECONDS if state.place == "running" else WAITING_LISTEN_SECONDS):
         return
     state.heard_at = now
     if state.place == "running":

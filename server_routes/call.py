@@ -12,6 +12,7 @@ from aiohttp import web
 from ..e3_nodes import names
 from ..e3_nodes.runtime import Runtime
 from ..e3_nodes.store.protocol import JobStore
+from . import responses
 from .engine import Engine
 
 T = TypeVar("T")
@@ -56,13 +57,21 @@ class Call:
         """The job that the path names, with or without ``.yaml``."""
         return names.canonical_config_name(self.request.match_info["config_name"])
 
-    async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Cross to the engine: run a function in a thread, so that ComfyUI's event loop never waits."""
-        return await asyncio.to_thread(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self.engine.threads, function, *args)
+
+    async def draw(self, function: Callable[..., T], *args: Any) -> T:
+        """Do as ``run`` does, among those who draw pictures."""
+        return await asyncio.get_running_loop().run_in_executor(self.engine.artists, function, *args)
+
+    async def answer(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> bytes:
+        """Do as ``run`` does, and write what comes back as JSON in the thread as well: a list may be long."""
+        return await self.run(lambda: responses.encode(function(*args, **kwargs)))
 
 
-Handler = Callable[[Call], Awaitable[Any]]
-"""Returns what becomes the JSON answer, or a whole response."""
+Handler = Callable[[Call], Awaitable["bytes | web.StreamResponse"]]
+"""Returns the JSON answer as bytes, or a whole response."""
 
 
 @dataclass(frozen=True)

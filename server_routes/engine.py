@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any, Protocol
 
 from ..e3_nodes.runtime import Runtime
@@ -27,6 +28,16 @@ class Engine(Protocol):
     @property
     def home(self) -> str:
         """The folder that holds jobs/ and workflows/."""
+        ...
+
+    @property
+    def threads(self) -> Executor:
+        """Where requests are worked on: few threads, since each that runs makes ComfyUI's event loop wait."""
+        ...
+
+    @property
+    def artists(self) -> Executor:
+        """Where small pictures are drawn, so that a page full of them keeps no other request waiting."""
         ...
 
     def problems(self) -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ async def _read_body(request: web.Request, route: Route, engine: Engine) -> Any:
         data = b"{}"
     if route.takes_yaml and request.content_type != JSON_TYPE:
         return data
-    body = await asyncio.to_thread(strict_json.read_json, data)
+    body = await asyncio.get_running_loop().run_in_executor(engine.threads, strict_json.read_json, data)
     if not isinstance(body, dict):
         raise InvalidConfig(f"the body must be a JSON object, got {job_schema.shown(body)}", code="not_a_mapping")
     if not route.takes_yaml:  # a job is checked by the rules of jobs

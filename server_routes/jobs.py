@@ -15,14 +15,14 @@ from .call import Call
 _FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
 
 
-async def list_jobs(call: Call) -> dict[str, Any]:
+async def list_jobs(call: Call) -> bytes:
     """Answer a page of light rows, the cursor of the next, and totals."""
     where = _filter(call.query)
     limit, cursor = call.query.get("limit", 100), call.query.get("cursor")
-    return await call.run(job_views.list_jobs, call.db, where, limit=limit, cursor=cursor)
+    return await call.answer(job_views.list_jobs, call.db, where, limit=limit, cursor=cursor)
 
 
-async def submit_job(call: Call) -> dict[str, Any]:
+async def submit_job(call: Call) -> bytes:
     """Take a new job in, at once, and answer its row."""
     runtime = call.runtime
 
@@ -30,44 +30,44 @@ async def submit_job(call: Call) -> dict[str, Any]:
         job = authoring.submit_new(call.body, call.query.get("name"), runtime.cfg, runtime.workflows, runtime.db)
         return job_views.job_row(runtime.db, job["config_name"])
 
-    return await call.run(submit)
+    return await call.answer(submit)
 
 
-async def job_details(call: Call) -> dict[str, Any]:
+async def job_details(call: Call) -> bytes:
     """Answer everything about a job."""
-    return await call.run(job_views.job_page, call.db, call.config_name, call.cfg)
+    return await call.answer(job_views.job_page, call.db, call.config_name, call.cfg)
 
 
-async def change_job(call: Call) -> dict[str, Any]:
+async def change_job(call: Call) -> bytes:
     """Change a job's place: by priority, or right before another job."""
     if len(call.body) != 1:
         raise InvalidConfig('a change is either {"priority": 1-999} or {"before": config_name or null}')
     return await (set_priority(call) if "priority" in call.body else move_job(call))
 
 
-async def set_priority(call: Call) -> dict[str, Any]:
+async def set_priority(call: Call) -> bytes:
     """Set a job's priority; it goes to the end of it."""
     return await _row_after(call, queue_manager.set_priority, call.body["priority"])
 
 
-async def move_job(call: Call) -> dict[str, Any]:
+async def move_job(call: Call) -> bytes:
     """Put a job right before another one, or at the end of its priority."""
     before = call.body["before"]
     target = None if before is None else validation.canonical_config_name(before)
     return await _row_after(call, queue_manager.move_job, target)
 
 
-async def retry_job(call: Call) -> dict[str, Any]:
+async def retry_job(call: Call) -> bytes:
     """Send a failed or cancelled job back to the queue."""
     return await _row_after(call, queue_manager.retry_job)
 
 
-async def god_mode(call: Call) -> dict[str, Any]:
+async def god_mode(call: Call) -> bytes:
     """Make a job the next one."""
     return await _row_after(call, queue_manager.god_mode)
 
 
-async def cancel_job(call: Call) -> dict[str, Any]:
+async def cancel_job(call: Call) -> bytes:
     """Cancel a job; ``changed`` is false for one that was cancelled already."""
     db, name = call.db, call.config_name
 
@@ -78,15 +78,15 @@ async def cancel_job(call: Call) -> dict[str, Any]:
         told = (before["status"], bool(before["cancel_requested"]))
         return {**row, "changed": told != (row["status"], row["cancel_requested"])}
 
-    return await call.run(cancel)
+    return await call.answer(cancel)
 
 
-async def repin_job(call: Call) -> dict[str, Any]:
+async def repin_job(call: Call) -> bytes:
     """Pin a job to its workflow as it is now."""
     return await _row_after(call, queue_manager.repin_job, call.runtime.workflows)
 
 
-async def copy_job(call: Call) -> dict[str, Any]:
+async def copy_job(call: Call) -> bytes:
     """Make a new job from this one, with some inputs changed."""
     runtime, name, inputs = call.runtime, call.config_name, call.body.get("inputs", {})
 
@@ -94,10 +94,10 @@ async def copy_job(call: Call) -> dict[str, Any]:
         job = authoring.copy_job(runtime.db, name, inputs, runtime.cfg, runtime.workflows)
         return job_views.job_row(runtime.db, job["config_name"])
 
-    return await call.run(copy)
+    return await call.answer(copy)
 
 
-async def remove_job(call: Call) -> dict[str, Any]:
+async def remove_job(call: Call) -> bytes:
     """Take a job out of the queue, with its file; answer its row as it was."""
     db, cfg, name = call.db, call.cfg, call.config_name
 
@@ -106,15 +106,15 @@ async def remove_job(call: Call) -> dict[str, Any]:
         removal.remove_job(db, name, cfg)
         return row
 
-    return await call.run(remove)
+    return await call.answer(remove)
 
 
-async def restore_job(call: Call) -> dict[str, Any]:
+async def restore_job(call: Call) -> bytes:
     """Bring a removed job back, with its file."""
     return await _row_after(call, removal.restore_job, call.cfg)
 
 
-async def bulk(call: Call) -> dict[str, Any]:
+async def bulk(call: Call) -> bytes:
     """Do one action to many jobs, by name or by filter; each gets its answer."""
     body = call.body
     if ("names" in body) == ("filter" in body):
@@ -122,7 +122,7 @@ async def bulk(call: Call) -> dict[str, Any]:
     if len(body.get("names", ())) > schemas.MOST_BULK_NAMES:
         most, got = schemas.MOST_BULK_NAMES, len(body["names"])
         raise InvalidConfig(f"names may be {most:,} at most, got {got:,}; use a filter")
-    return await call.run(_bulk, call, body["action"], body.get("names"), body.get("filter"))
+    return await call.answer(_bulk, call, body["action"], body.get("names"), body.get("filter"))
 
 
 async def output(call: Call) -> web.StreamResponse:
@@ -135,7 +135,7 @@ async def output(call: Call) -> web.StreamResponse:
     media_type = job_views.media_type_of(path)
     if size is not None:
         folder = thumbnails.folder_of(call.cfg)
-        path = await call.run(thumbnails.thumbnail, path, size, folder)
+        path = await call.draw(thumbnails.thumbnail, path, size, folder)
         media_type = thumbnails.MEDIA_TYPE
     return responses.file(path, media_type)
 
@@ -144,7 +144,7 @@ def _filter(given: Any) -> JobFilter:
     return JobFilter(**{key: given[key] for key in _FILTER_KEYS if key in given})
 
 
-async def _row_after(call: Call, verb: Any, *args: Any) -> dict[str, Any]:
+async def _row_after(call: Call, verb: Any, *args: Any) -> bytes:
     """Let the engine do it, and answer the job's row after it."""
     db, name = call.db, call.config_name
 
@@ -152,7 +152,7 @@ async def _row_after(call: Call, verb: Any, *args: Any) -> dict[str, Any]:
         verb(db, name, *args)
         return job_views.job_row(db, name)
 
-    return await call.run(act)
+    return await call.answer(act)
 
 
 def _bulk(call: Call, action: Any, names: list[str] | None, where: Any) -> dict[str, Any]:

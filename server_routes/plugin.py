@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..e3_nodes import config_loader, nodes, runtime
@@ -18,6 +19,9 @@ from ..e3_nodes.logger import get_logger
 from . import routes
 
 log = get_logger("plugin")
+
+REST_THREADS = 2
+"""Of each kind. With more, the event loop of ComfyUI waits longer for its turn, and no list comes sooner."""
 
 _MARKER = "_e3_attached"
 
@@ -48,6 +52,8 @@ class Plugin:
     def __init__(self, host: ComfyHost) -> None:
         self.home = str(config_loader.find_home())
         self.version = config_loader.plugin_version()
+        self.threads = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="e3-rest")
+        self.artists = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="e3-artist")
         self._host = host
         self._runtime: runtime.Runtime | None = None
         self._problem: E3Error = StoreUnavailable("E3 is starting; try again in a moment", code="starting")
@@ -70,6 +76,8 @@ class Plugin:
 
     def stop(self) -> None:
         """Stop politely at exit; after a kill, the next start recovers."""
+        for pool in (self.threads, self.artists):
+            pool.shutdown(wait=False, cancel_futures=True)
         if self._runtime is not None:
             self._runtime.stop(timeout_seconds=1.0)
 

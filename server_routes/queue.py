@@ -11,27 +11,27 @@ from ..e3_nodes import job_views, queue_manager, stats
 from .call import Call
 
 
-async def list_queue(call: Call) -> dict[str, Any]:
+async def list_queue(call: Call) -> bytes:
     """Answer the state of the queue: paused or not, what runs and how far it is, totals."""
-    return await call.run(_view, call)
+    return await call.answer(_view, call)
 
 
-async def pause_queue(call: Call) -> dict[str, Any]:
+async def pause_queue(call: Call) -> bytes:
     """Let no further job start."""
     await call.run(queue_manager.pause_queue, call.db)
-    return await call.run(_view, call)
+    return await call.answer(_view, call)
 
 
-async def resume_queue(call: Call) -> dict[str, Any]:
+async def resume_queue(call: Call) -> bytes:
     """Let jobs start again, whoever paused the queue."""
     await call.run(queue_manager.resume_queue, call.db)
-    return await call.run(_view, call)
+    return await call.answer(_view, call)
 
 
-async def queue_stats(call: Call) -> dict[str, Any]:
+async def queue_stats(call: Call) -> bytes:
     """Answer durations by workflow, the estimated end of the queue, throughput, and failures by cause."""
     now = time.time_ns() // 1_000_000
-    return await call.run(stats.queue_stats, call.db, list(call.runtime.workflows), now)
+    return await call.answer(stats.queue_stats, call.db, list(call.runtime.workflows), now)
 
 
 async def metrics(call: Call) -> web.Response:

@@ -46,16 +46,20 @@ class Refusal(errors.E3Error):
         self.headers = dict(headers or {})
 
 
-def answer(data: Any, status: int = 200) -> web.Response:
-    """Answer with strict JSON, which has no NaN and no Infinity."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return web.Response(text=text, status=status, content_type="application/json")
+def encode(data: Any) -> bytes:
+    """Write strict JSON, which has no NaN and no Infinity."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def answer(encoded: bytes, status: int = 200) -> web.Response:
+    """Answer with what ``encode`` has written."""
+    return web.Response(body=encoded, status=status, content_type="application/json", charset="utf-8")
 
 
 def failure(exc: errors.E3Error) -> web.Response:
     """Answer with an error in ComfyUI's shape and the status that fits its class."""
     status = status_of(exc)
-    response = answer(error_body(exc), status)
+    response = answer(encode(error_body(exc)), status)
     if isinstance(exc, Refusal):
         response.headers.update(exc.headers)
     if status == 503:

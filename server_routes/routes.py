@@ -10,13 +10,13 @@ from .call import Call, Route
 from .engine import Engine
 
 
-async def describe(call: Call) -> dict[str, Any]:
+async def describe(call: Call) -> bytes:
     """Answer the catalogue as OpenAPI; with the TYPE words of the settings, where there are settings."""
     try:
         job_types = call.cfg["job_types"]
     except E3Error:
         job_types = {}
-    return openapi.document(ROUTES, call.engine.version, job_types)
+    return await call.answer(openapi.document, ROUTES, call.engine.version, job_types)
 
 
 JOB = "/jobs/{config_name}"

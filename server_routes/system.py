@@ -31,21 +31,22 @@ _ASSET_TYPES = {
 }
 
 
-async def list_rejections(call: Call) -> dict[str, Any]:
+async def list_rejections(call: Call) -> bytes:
     """Answer the files that are no jobs, and why."""
     limit = call.query.get("limit", 100)
-    return {"rejections": await call.run(call.db.list_rejections, limit=limit)}
+    return await call.answer(lambda: {"rejections": call.db.list_rejections(limit=limit)})
 
 
-async def list_workflows(call: Call) -> dict[str, Any]:
+async def list_workflows(call: Call) -> bytes:
     """Answer the workflows that jobs may name, each with the inputs that it takes."""
-    return {"workflows": await call.run(_workflows, dict(call.runtime.workflows))}
+    workflows = dict(call.runtime.workflows)
+    return await call.answer(lambda: {"workflows": _workflows(workflows)})
 
 
 async def health(call: Call) -> web.Response:
     """Answer 200 while jobs get done here, else 503; with every problem and its way out."""
     report = await call.run(_health, call.engine)
-    response = responses.answer(report, 200 if report["status"] == "ok" else 503)
+    response = responses.answer(responses.encode(report), 200 if report["status"] == "ok" else 503)
     if response.status == 503:
         response.headers["Retry-After"] = str(responses.RETRY_SECONDS)
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,7 @@ class FakeEngine:
     def __init__(self, runtime: Any = None, problem: E3Error | None = None) -> None:
         self._runtime = runtime
         self.problem = problem
+        self.threads = self.artists = ThreadPoolExecutor(2)
         self.home = runtime.cfg["home"] if runtime else "/home/e3"
 
     @property

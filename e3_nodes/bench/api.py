@@ -30,22 +30,22 @@ def measure(scale: Scale) -> list[Figure]:
 
 def _paths(host: Host, scale: Scale) -> Iterator[tuple[str, str]]:
     yield "first_page", "/e3/jobs?limit=100"
-    yield "middle_page", f"/e3/jobs?limit=100&status=pending&cursor={_cursor(host, 'sort=order', scale.rows // 5)}"
+    yield "middle_page", f"/e3/jobs?limit=100&status=pending&sort=order{_cursor(host, scale.rows // 5)}"
     yield "last_page", "/e3/jobs?limit=100&status=pending&sort=-order"
-    yield "search", f"/e3/jobs?limit=100&q=_{scale.rows // 2}_"
+    yield "search", f"/e3/jobs?limit=100&q=_{tables.OFFSET + scale.rows // 2}_"
     yield "search_miss", "/e3/jobs?limit=100&q=zebra"
     yield "counts", "/e3/queue"
 
 
-def _cursor(host: Host, sort: str, row: int) -> str:
-    """Walk towards the middle of the waiting jobs by pages as large as they come."""
+def _cursor(host: Host, row: int) -> str:
+    """Walk to the middle of the waiting jobs by pages as large as they come; return the cursor as a parameter."""
     cursor, seen = "", 0
     while seen < row:
-        page = host.get(f"/e3/jobs?limit=1000&status=pending&{sort}{'&cursor=' + cursor if cursor else ''}")
+        page = host.get(f"/e3/jobs?limit=1000&status=pending&sort=order{cursor}")
         seen += len(page["jobs"])
         if not page["next"]:
             break
-        cursor = page["next"]
+        cursor = f"&cursor={page['next']}"
     return cursor
 
 

@@ -56,7 +56,8 @@ class Target:
             >>> Target(0.5, "excess").holds(Figure("b", 3.0, "ms", floor=2.0))
             False
         """
-        measured = {"value": figure.value, "ratio": figure.ratio, "excess": figure.value - (figure.floor or 0.0)}[self.of]
+        excess = figure.value - (figure.floor or 0.0)
+        measured = {"value": figure.value, "ratio": figure.ratio, "excess": excess}[self.of]
         if measured is None:
             return False
         return measured >= self.limit if self.at_least else measured <= self.limit

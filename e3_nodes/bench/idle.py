@@ -45,7 +45,8 @@ def _scan(folder: Path) -> None:
 def _wait_until_quiet(host: Host) -> None:
     """Wait until the files are taken in: the table stands still for a while."""
     before = None
-    while (now := host.get("/e3/queue")) != before:
+    time.sleep(SETTLE_SECONDS)
+    while (now := host.get("/e3/jobs?limit=1")["totals"]) != before:
         before = now
         time.sleep(SETTLE_SECONDS)
 

@@ -69,12 +69,14 @@ def _least(paths: list[Path], database: Path) -> float:
     con = sqlite3.connect(database, isolation_level=None)
     con.execute("PRAGMA journal_mode = WAL")
     con.execute("PRAGMA synchronous = FULL")
-    con.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, name TEXT UNIQUE, priority INTEGER, config TEXT, source TEXT)")
+    con.execute(
+        "CREATE TABLE jobs (id INTEGER PRIMARY KEY, name TEXT UNIQUE, priority INTEGER, config TEXT, source TEXT)"
+    )
     began = time.perf_counter()
     rows = []
     for path in paths:
         text = path.read_text("utf-8")
-        job = yaml.load(text, loader)  # noqa: S506 - a safe loader
+        job = yaml.load(text, loader)
         rows.append((path.name, job["priority"], json.dumps(job), text))
     con.execute("BEGIN IMMEDIATE")
     con.executemany("INSERT INTO jobs (name, priority, config, source) VALUES (?, ?, ?, ?)", rows)

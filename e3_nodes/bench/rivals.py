@@ -6,6 +6,7 @@ None of them keeps attempts, leases, states or counts; huey forgets a job the mo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 PAYLOAD = "x" * 900
@@ -15,9 +16,7 @@ Step = Callable[[], None]
 
 
 def _huey(path: Path, count: int) -> Step:
-    from huey.storage import SqliteStorage
-
-    storage = SqliteStorage(filename=str(path), fsync=True)
+    storage = import_module("huey.storage").SqliteStorage(filename=str(path), fsync=True)
     for _ in range(count):
         storage.enqueue(PAYLOAD.encode())
     numbers = iter(range(10**9))
@@ -30,9 +29,7 @@ def _huey(path: Path, count: int) -> Step:
 
 
 def _litequeue(path: Path, count: int) -> Step:
-    from litequeue import LiteQueue
-
-    queue = LiteQueue(str(path))
+    queue = import_module("litequeue").LiteQueue(str(path))
     queue.conn.execute("PRAGMA synchronous = FULL")
     for _ in range(count):
         queue.put(PAYLOAD)
@@ -46,9 +43,7 @@ def _litequeue(path: Path, count: int) -> Step:
 
 
 def _persist_queue(path: Path, count: int) -> Step:
-    from persistqueue import SQLiteAckQueue
-
-    queue = SQLiteAckQueue(str(path))
+    queue = import_module("persistqueue").SQLiteAckQueue(str(path))
     for _ in range(count):
         queue.put(PAYLOAD)
     return lambda: queue.ack(queue.get())

@@ -351,6 +351,21 @@ COMMANDS: tuple[Command, ...] = (
         examples=(("e3 selftest --chaos --runs 1000", "the whole proof; about a quarter of an hour"),),
     ),
     Command(
+        "bench",
+        "bench.run_bench",
+        "measure how fast E3 is here, beside the least that does the same",
+        "Each section works on scratch folders and servers of its own, so nothing of yours is touched: dispatch, arrival,\n"
+        "ingest, idle, lease, api, presence. COMFYUI_PATH and COMFYUI_PYTHON name a ComfyUI to measure in; else the\n"
+        "embedded host serves. The full sizes take about an hour, --quick takes two minutes and shows less.",
+        (
+            _option("--only", "SECTIONS", "names with commas between them; else all"),
+            _flag("--quick", "small sizes"),
+            _option("--minutes", "N", "how long the idle section watches; else 10", type=whole_number(1, 600)),
+            _option("--out", "FILE", "write the figures there as JSON"),
+        ),
+        examples=(("e3 bench --only dispatch,lease --quick", "a first look"),),
+    ),
+    Command(
         "completion",
         "completion.run_completion",
         "print the completion script of a shell",

@@ -25,7 +25,8 @@ def run_engine(scene: Scene, *, until: Callable[[Runtime], bool] | None = None, 
         until: Ends the run politely; None runs until the process is killed.
         output: The output folder of its ComfyUI; the scene's own when None.
     """
-    logging.getLogger("e3").setLevel(logging.CRITICAL)
+    for name in ("e3", "watchdog"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     backend = SimulatedComfyUI(output or scene.output, most_standing(scene.cfg["lookahead"]), scene.complain)
     engine = Runtime(scene.cfg, backend, now=scene.now, monotonic=scene.monotonic)
     engine.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -25,11 +26,12 @@ class Child:
 
     def __init__(self, work: Callable[[], None], failpoint: str | None = None) -> None:
         self.status: int | None = None
+        parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _run(work, failpoint)
+            _run(work, failpoint, parent)
 
     def kill(self) -> None:
         """End it as a crash does, and wait until nothing of it runs."""
@@ -74,10 +76,11 @@ class Child:
         return self.status is not None
 
 
-def _run(work: Callable[[], None], failpoint: str | None) -> None:
-    """Be the child; it never returns into the parent's code."""
+def _run(work: Callable[[], None], failpoint: str | None, parent: int) -> None:
+    """Be the child; it never returns into the parent's code, and does not outlive the parent."""
     code = 1
     try:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         os.environ.pop(VARIABLE, None)
         if failpoint is not None:
             os.environ[VARIABLE] = failpoint
@@ -88,6 +91,12 @@ def _run(work: Callable[[], None], failpoint: str | None) -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _until(fact: Callable[[], bool], seconds: float) -> bool:

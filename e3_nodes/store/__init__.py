@@ -67,7 +67,6 @@ def open_store(cfg: Mapping[str, Any], clock: Callable[[], int] | None = None) -
         file_utils.ensure_directories(dict(cfg["paths"]))
     except OSError as exc:
         raise InvalidSettings(
-            f"E3's home {cfg['home']} cannot be used: {exc}; "
-            "make it writable, or set E3_HOME to a folder that is"
+            f"E3's home {cfg['home']} cannot be used: {exc}; make it writable, or set E3_HOME to a folder that is"
         ) from exc
     return init_db(cfg["paths"]["database"], clock=clock, crash_limit=cfg["crash_limit"])

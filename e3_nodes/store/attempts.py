@@ -175,9 +175,7 @@ class AttemptStore(StoreBase):
     def _leased_at(self, con: sqlite3.Connection, job: Job) -> int:
         return self._run(con, "attempt_of_token", lease_token=job["lease_token"]).fetchone()["started_at"]
 
-    def _leave(
-        self, con: sqlite3.Connection, job: Job, ending: Ending, now: int, reason: str | None = None
-    ) -> bool:
+    def _leave(self, con: sqlite3.Connection, job: Job, ending: Ending, now: int, reason: str | None = None) -> bool:
         """End the attempt by the one guarded update, and write its outcome down."""
         after: dict[str, Any] = {**job, "not_before": None, **ending.changes, "status": ending.status.value}
         after |= {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}

@@ -47,9 +47,7 @@ class IngestStore(StoreBase):
         self, path: str, code: str, reason: str, *, line: int | None = None, column: int | None = None
     ) -> None:
         now = self._now()
-        self._change(
-            "record_rejection", path=path, code=code, reason=reason, line=line, column=column, now=now
-        )
+        self._change("record_rejection", path=path, code=code, reason=reason, line=line, column=column, now=now)
 
     def clear_rejection(self, path: str) -> None:
         self._change("clear_rejection", path=path)
@@ -61,9 +59,7 @@ class IngestStore(StoreBase):
         return self._fetch("count_rejections")[0]["n"]
 
     def keep_workflow_version(self, sha256: str, workflow: Mapping[str, Any]) -> None:
-        self._change(
-            "keep_workflow_version", sha256=sha256, workflow=mapping.to_json(workflow), now=self._now()
-        )
+        self._change("keep_workflow_version", sha256=sha256, workflow=mapping.to_json(workflow), now=self._now())
 
     def workflow_version(self, sha256: str) -> dict[str, Any] | None:
         found = self._fetch("workflow_version", sha256=sha256)

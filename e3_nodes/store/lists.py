@@ -31,9 +31,7 @@ _FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
 class ListStore(StoreBase):
     """Reading many rows; ``protocol.JobStore`` says what each method promises."""
 
-    def list_jobs(
-        self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None
-    ) -> JobPage:
+    def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> JobPage:
         where = where or {}
         sql, values = page_query(self._sql, where, limit, cursor)
         with self._db.reading() as con:
@@ -53,9 +51,7 @@ class ListStore(StoreBase):
         return _totals(self._fetch("totals", media=None, workflow_id=None))
 
 
-def page_query(
-    sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None
-) -> tuple[str, dict[str, Any]]:
+def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None) -> tuple[str, dict[str, Any]]:
     """Write the statement of one page: a branch a status, each on its index, merged in order.
 
     Args:
@@ -88,9 +84,7 @@ def page_query(
     return f"{' UNION ALL '.join(branches)}\nORDER BY {order}\nLIMIT :limit", values
 
 
-def ids_query(
-    sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status]
-) -> tuple[str, dict[str, Any]]:
+def ids_query(sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status]) -> tuple[str, dict[str, Any]]:
     """Write the statement that finds the ids a bulk action means, in running order; empty for no status."""
     branches = [sql["matching_ids"].format(status=status.value) for status in chosen]
     ordered = f"{' UNION ALL '.join(branches)}\nORDER BY priority, position, tie" if branches else ""
@@ -127,9 +121,7 @@ def _filter_values(where: JobFilter) -> dict[str, Any]:
 def _sort_of(where: JobFilter) -> str:
     sort = where.get("sort") or "order"
     if sort.removeprefix("-") not in SORTS:
-        raise errors.InvalidConfig(
-            f"sort must be one of {', '.join(SORTS)}, with - for descending, got {sort!r}"
-        )
+        raise errors.InvalidConfig(f"sort must be one of {', '.join(SORTS)}, with - for descending, got {sort!r}")
     return sort
 
 
@@ -147,9 +139,7 @@ def _decode(sort: str, cursor: str) -> list[Any]:
     columns = SORTS[sort.removeprefix("-")]
     kinds = [str if column == "identity" else int for column in columns]
     if made_by != sort or [type(key) for key in keys] != kinds or not all(map(_is_storable, keys)):
-        raise errors.InvalidConfig(
-            f"the cursor does not belong to a list sorted by {sort}; begin without one"
-        )
+        raise errors.InvalidConfig(f"the cursor does not belong to a list sorted by {sort}; begin without one")
     return keys
 
 

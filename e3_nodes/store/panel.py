@@ -16,9 +16,7 @@ class PanelStore(StoreBase):
     def job_summaries(self, job_ids: Sequence[int]) -> dict[int, JobSummary]:
         found = self._fetch("job_summaries", ids=mapping.to_json(list(job_ids)))
         return {
-            row["id"]: JobSummary(
-                inputs=json.loads(row["inputs"] or "{}"), error_summary=row["error_summary"] or None
-            )
+            row["id"]: JobSummary(inputs=json.loads(row["inputs"] or "{}"), error_summary=row["error_summary"] or None)
             for row in found
         }
 

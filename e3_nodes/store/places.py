@@ -31,9 +31,7 @@ class PlaceStore(StoreBase):
     def _waiting(self, con: sqlite3.Connection, config_name: str) -> Job:
         job = self._find(con, config_name)
         if job["status"] != Status.PENDING:
-            raise errors.WrongState(
-                f"{job['config_name']} is {job['status']}; only pending jobs have a place"
-            )
+            raise errors.WrongState(f"{job['config_name']} is {job['status']}; only pending jobs have a place")
         return job
 
     def _put_before(self, con: sqlite3.Connection, job: Job, target: Job) -> None:

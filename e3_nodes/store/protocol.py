@@ -255,9 +255,7 @@ class JobStore(Protocol):
         """Return the whole row by name, with or without ``.yaml``, in any case and normal form; or None."""
         ...
 
-    def list_jobs(
-        self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None
-    ) -> JobPage:
+    def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> JobPage:
         """Return a page of light rows (without config, source, trace) in order of the filter's sort."""
         ...
 

@@ -25,9 +25,7 @@ class RemovalStore(PlaceStore):
             if kept is None:
                 raise errors.UnknownJob(f"no job called {config_name} was removed in the last 7 days")
             if self._run(con, "known_job", identity=identity).fetchone() is not None:
-                raise errors.NameConflict(
-                    f"another job is called {config_name} by now; remove that one first"
-                )
+                raise errors.NameConflict(f"another job is called {config_name} by now; remove that one first")
             con.executemany(self._sql["restore_job"], [json.loads(kept["job"])])
             con.executemany(self._sql["restore_attempt"], json.loads(kept["attempts"]))
             self._run(con, "forget_removed", identity=identity)

@@ -92,9 +92,7 @@ def failed(job: Job, updates: Mapping[str, Any], now: int, leased_at: int, polic
     return Ending(Status.PENDING, "retried", changes | again | _NO_TIMES)
 
 
-def crashed(
-    job: Job, trace: str | None, now: int, leased_at: int, policy: Policy, node: str | None = None
-) -> Ending:
+def crashed(job: Job, trace: str | None, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
     """Decide for a run that died with ComfyUI: no retry is spent, but a job must not kill it for ever."""
     crashes = job["crash_count"] + 1
     where = f"node {node} of this job" if node else "this job"
@@ -113,9 +111,7 @@ def crashed(
     return Ending(Status.PENDING, "crashed", changes | again | _NO_TIMES, to_the_end=True)
 
 
-def returned(
-    job: Job, now: int, leased_at: int, *, not_before: int | None = None, evicted: bool = False
-) -> Ending:
+def returned(job: Job, now: int, leased_at: int, *, not_before: int | None = None, evicted: bool = False) -> Ending:
     """Decide for an attempt that is given back: it costs nothing, and did not run unless it had begun to."""
     changes: dict[str, Any] = {"evict_count": job["evict_count"] + evicted}
     outcome = "retried" if has_executed(job) else "returned"
@@ -156,9 +152,7 @@ def check_updates(updates: Mapping[str, Any]) -> None:
     """Raise InvalidConfig for an update that ``complete_job`` would otherwise drop in silence."""
     unknown = sorted(set(updates) - set(_UPDATES))
     if unknown:
-        raise errors.InvalidConfig(
-            f"complete_job knows no update {unknown[0]!r}; it takes {', '.join(_UPDATES)}"
-        )
+        raise errors.InvalidConfig(f"complete_job knows no update {unknown[0]!r}; it takes {', '.join(_UPDATES)}")
 
 
 def _times(job: Job, updates: Mapping[str, Any], now: int, leased_at: int) -> dict[str, Any]:

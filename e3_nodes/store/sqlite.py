@@ -31,8 +31,6 @@ _PRAGMAS = (
     "trusted_schema = OFF",
     "cache_size = -16384",
     "journal_size_limit = 67108864",
-    # Every transition touches a dozen indexes; their pages change many times between two such checkpoints.
-    "wal_autocheckpoint = 8192",
 )
 
 

@@ -18,9 +18,7 @@ class StatsStore(StoreBase):
         for row in self._fetch("recent_failures", limit=limit):
             key = (row["workflow_id"], row["error_type"] or "", row["cause"] or "")
             workflow_id, error_type, cause = key
-            empty = FailureGroup(
-                workflow_id=workflow_id, error_type=error_type, cause=cause, count=0, names=[]
-            )
+            empty = FailureGroup(workflow_id=workflow_id, error_type=error_type, cause=cause, count=0, names=[])
             group = groups.setdefault(key, empty)
             group["count"] += 1
             group["names"].append(row["config_name"])

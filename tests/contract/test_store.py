@@ -65,9 +65,7 @@ def test_store_upsert_job_names_in_two_normal_forms_are_one_job(db: JobStore) ->
 
 
 @pytest.mark.parametrize("state", ["processing", "done"])
-def test_store_ingest_jobs_other_bytes_conflict_with_a_job_that_runs_or_is_done(
-    db: JobStore, state: str
-) -> None:
+def test_store_ingest_jobs_other_bytes_conflict_with_a_job_that_runs_or_is_done(db: JobStore, state: str) -> None:
     name = bring_to(db, state)
     before = row_of(db, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -376,6 +377,19 @@ def test_recovery_tidy_up_collects_staging_of_no_live_attempt(home: Home, other:
     recovery.tidy_up(other.output, home.cfg, home.db)
 
     assert other.staged(live).exists() and not dead.exists()
+
+
+def test_recovery_collect_parts_removes_part_files_that_a_crash_left_long_ago(home: Home) -> None:
+    old, fresh = (home.finished / f".e3-new-{number}23456789abc.part" for number in "01")
+    own = home.finished / ".mine.part"
+    for path in (old, fresh, own):
+        path.touch()
+    for path in (old, own):
+        os.utime(path, (1, 1))
+
+    recovery.collect_parts(home.cfg)
+
+    assert (old.exists(), fresh.exists(), own.exists()) == (False, True, True)
 
 
 def test_recovery_tidy_up_shortens_a_wait_that_only_a_clock_set_back_explains(home: Home) -> None:

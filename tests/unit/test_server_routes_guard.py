@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from comfyui_e3.e3_nodes.errors import InvalidSettings, StoreUnavailable
-from comfyui_e3.server_routes import guard, openapi, routes
+from comfyui_e3.server_routes import guard, openapi, responses, routes
 from comfyui_e3.server_routes.call import Call, Route
 from multidict import CIMultiDict
 
@@ -269,7 +269,7 @@ async def test_server_routes_guard_hides_what_went_wrong_inside(
 
 # --- bodies ----------------------------------------------------------------------------------------
 async def echo(call: Call) -> Any:
-    return call.body
+    return responses.encode(call.body)
 
 
 ECHO = Route("POST", "/echo", echo, "Echo", body={"type": "object", "properties": {}})

@@ -55,9 +55,9 @@ def test_server_routes_responses_failure_tells_the_place() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=str)
-def test_server_routes_responses_answer_refuses_what_is_no_json(value: float) -> None:
+def test_server_routes_responses_encode_refuses_what_is_no_json(value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        responses.answer({"value": value})
+        responses.encode({"value": value})
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,7 @@ from comfyui_e3.e3_nodes import errors
 from comfyui_e3.e3_nodes.store import rules
 
 
-@pytest.mark.parametrize(
-    ("retries", "seconds"), [(0, 10), (1, 20), (5, 320), (6, 600), (7, 600), (1000, 600)], ids=str
-)
+@pytest.mark.parametrize(("retries", "seconds"), [(0, 10), (1, 20), (5, 320), (6, 600), (7, 600), (1000, 600)], ids=str)
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
 def test_store_rules_backoff_doubles_up_to_ten_minutes(retries: int, seconds: int, jitter: float) -> None:
     waited = rules.backoff_ms(retries, jitter)

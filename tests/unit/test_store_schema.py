@@ -54,9 +54,7 @@ def test_store_schema_checks_list_the_words_of_the_model(
         ("queue_state", model.QueueState),
     ],
 )
-def test_store_schema_columns_are_those_of_the_model(
-    con: sqlite3.Connection, table: str, record: type
-) -> None:
+def test_store_schema_columns_are_those_of_the_model(con: sqlite3.Connection, table: str, record: type) -> None:
     derived = {"paused"}  # from the two columns of queue_state; its id is always 1
 
     columns = {row[1] for row in con.execute(f"PRAGMA table_info({table})")}
@@ -80,9 +78,7 @@ def test_store_schema_columns_are_those_of_the_model(
     ],
     ids=str,
 )
-def test_store_schema_refuses_what_makes_no_sense(
-    con: sqlite3.Connection, columns: dict[str, object]
-) -> None:
+def test_store_schema_refuses_what_makes_no_sense(con: sqlite3.Connection, columns: dict[str, object]) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         insert(con, **columns)
 

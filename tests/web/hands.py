@@ -8,7 +8,13 @@ from typing import Any
 
 TAB_BUTTON = '.e3-tab-button, [data-testid="e3-tab-button"]'
 MOST_TABS = 150
-FOCUS_IS_ON = """(element) => element.contains(document.activeElement) || document.activeElement === element"""
+FOCUS_IS_ON = "(element) => element.contains(document.activeElement)"
+WAY_TO = """(control) => {
+    const {activeElement} = document;
+    if (control.contains(activeElement)) return "";
+    const isBefore = activeElement.compareDocumentPosition(control) & Node.DOCUMENT_POSITION_PRECEDING;
+    return isBefore ? "Shift+Tab" : "Tab";
+}"""
 PASTE = """(text) => {
     const clipboardData = new DataTransfer();
     clipboardData.setData("text/plain", text);
@@ -157,11 +163,12 @@ class Keyboard(Person):
         self.page.keyboard.press("Enter")
 
     def reach(self, control: Any) -> None:
-        """Press Tab until the control has the focus."""
+        """Press Tab, or Shift and Tab, until the control has the focus."""
         for _ in range(MOST_TABS):
-            if control.first.evaluate(FOCUS_IS_ON):
+            key = control.first.evaluate(WAY_TO)
+            if not key:
                 return
-            self.page.keyboard.press("Tab")
+            self.page.keyboard.press(key)
         raise AssertionError(f"Tab does not lead to {control}")
 
     def show(self, tab: str) -> None:

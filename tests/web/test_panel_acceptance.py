@@ -7,21 +7,15 @@ the ComfyUI that ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` name.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e"), str(TESTS / "web")]
-
-from hands import Keyboard, Mouse, Person
-from hosts import available_hosts
-from studio import Studio, image_graph, through
-
-from comfyui_e3.tests.web.conftest import FRONTENDS, SURFACES, problems_of
+from comfyui_e3.tests.e2e.studio import Studio, image_graph, through
+from comfyui_e3.tests.hosts import available_hosts
+from comfyui_e3.tests.web.conftest import SURFACES, frontend_of, problems_of
+from comfyui_e3.tests.web.hands import Keyboard, Mouse, Person
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +26,8 @@ PLACES = [(host, surface) for host in available_hosts() for surface in SURFACES]
 def studio(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A host with E3 and a frontend; ``studio.surface`` says which."""
     host, surface = request.param
-    frontend = [] if surface == "page" else ["--front-end-root", str(FRONTENDS / surface)]
+    folder = frontend_of(surface)
+    frontend = ["--front-end-root", str(folder)] if folder else []
     with Studio(host(), tmp_path_factory.mktemp("panel"), host_args=frontend) as studio:
         studio.surface = surface  # type: ignore[attr-defined]
         studio.host.post("/settings/Comfy.TutorialCompleted", True)
@@ -101,14 +96,16 @@ def test_panel_acceptance_run_is_watched_and_its_result_seen(person: Person, stu
     (job,) = waiting(studio, "watched", workflow="slow", inputs={"seconds": 2.0})
     person.sees(job)
 
-    person.toggle_pause()
     person.show("processing")
+    person.toggle_pause()
     person.page.wait_for_selector("e3-job-row [role=progressbar][aria-valuenow]:not([aria-valuenow='0'])")
     person.show("done")
     person.sees(job)
     person.open_details(job)
     person.page.wait_for_selector("img.e3-preview")
-    person.until(lambda: person.page.evaluate("document.querySelector('img.e3-preview').naturalWidth") == 64, "it")
+    person.until(
+        lambda: person.page.evaluate("document.querySelector('img.e3-preview').naturalWidth") == 64, "the picture"
+    )
     person.close_details()
 
     assert studio.ended(job)["metadata"]["saved"] == [str(job["result"])]

@@ -277,6 +277,22 @@ def test_panel_search_is_kept_for_the_browser_tab(studio: Fake, open_panel: Any)
     assert page.get_attribute("#e3-tab-done", "aria-selected") == "true"
 
 
+def test_panel_search_is_not_lost_when_the_focus_moves_on_at_once(studio: Fake, open_panel: Any) -> None:
+    page = open_panel()
+    page.wait_for_selector("e3-job-row")
+    page.evaluate("""() => {
+        const search = document.querySelector('.e3-search-input');
+        search.focus();
+        search.value = 'harbour';
+        search.dispatchEvent(new Event('input'));
+        search.blur();
+        document.querySelector('e3-panel').render();
+    }""")
+    wait_until(page, lambda: set(page.locator(".e3-row-name").all_inner_texts()) == {"harbour"})
+
+    assert page.input_value(".e3-search-input") == "harbour"
+
+
 @pytest.mark.parametrize("page", [NARROW], indirect=True)
 def test_panel_details_copy_with_changes(studio: Fake, open_panel: Any) -> None:
     page = open_panel()

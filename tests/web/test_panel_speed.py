@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
-
-from hosts import EmbeddedHost
-from studio import Studio, image_graph
-
 from comfyui_e3.e3_nodes.store import init_db
+from comfyui_e3.tests.e2e.studio import Studio, image_graph
+from comfyui_e3.tests.hosts import EmbeddedHost
 from comfyui_e3.tests.stores import make_row
 
 pytestmark = pytest.mark.browser

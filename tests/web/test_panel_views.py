@@ -15,8 +15,15 @@ pytestmark = pytest.mark.browser
 
 PICTURES = Path(__file__).parents[2] / ".artifacts" / "screenshots"
 RUN_AXE = """(where) => axe.run(where, {resultTypes: ["violations"]}).then(({violations}) =>
-    violations.flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`)))"""
-PLACES = [("page", 250), ("page", 600), ("page", 1300), *((surface, 0) for surface in SURFACES if surface != "page")]
+    violations.flatMap(({id, nodes}) =>
+        nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`)))"""
+WIDE, HEIGHT = 1300, 800
+STILL_MS = 120
+PLACES = {
+    "page-narrow": ("page", [600, 250]),
+    "page-wide": ("page", [WIDE]),
+    **{surface: (surface, [WIDE]) for surface in SURFACES if surface != "page"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,39 +36,49 @@ def axe_source() -> str:
 
 
 class Inspector:
-    """Looks at one view after the other."""
+    """Looks at one view after the other: asks axe, then takes a picture at each width."""
 
-    def __init__(self, page: Any, surface: str, folder: Path) -> None:
+    def __init__(self, page: Any, surface: str, scheme: str, widths: list[int]) -> None:
         self.page = page
         self.where = "html" if surface == "page" else "e3-panel"
-        self.folder = folder
+        self.folders = {width: PICTURES / f"{surface}-{width}-{scheme}" for width in widths}
         self.findings: list[str] = []
-        self.seen: list[str] = []
+        self.count = 0
 
     def look(self, steps: Iterator[str]) -> None:
-        """Go through the steps: ask axe, take a picture."""
+        """Go through the steps."""
         for name in steps:
-            self.page.wait_for_timeout(120)
-            found = self.page.evaluate(RUN_AXE, self.where)
-            self.findings += [f"{name}: {each}" for each in found]
-            self.seen.append(name)
-            self.page.screenshot(path=self.folder / f"{len(self.seen):02}-{name.replace(' ', '-')}.png")
+            self.count += 1
+            self.page.wait_for_timeout(STILL_MS)
+            self.findings += [f"{name}: {found}" for found in self.page.evaluate(RUN_AXE, self.where)]
+            self.picture(f"{self.count:02}-{name.replace(' ', '-')}.png")
+
+    def picture(self, name: str) -> None:
+        """Take a picture at each width, and go back to the first."""
+        for width, folder in self.folders.items():
+            self.resize(width)
+            self.page.screenshot(path=folder / name)
+        self.resize(next(iter(self.folders)))
+
+    def resize(self, width: int) -> None:
+        if self.page.viewport_size["width"] != width:
+            self.page.set_viewport_size({"width": width, "height": HEIGHT})
+            self.page.wait_for_timeout(STILL_MS)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize(("surface", "width"), PLACES, ids=[f"{s}-{w}" if w else s for s, w in PLACES])
-def test_panel_views_satisfy_axe(browser: Any, axe_source: str, surface: str, width: int, scheme: str) -> None:
-    folder = PICTURES / f"{surface}{f'-{width}' if width else ''}-{scheme}"
+@pytest.mark.parametrize(("surface", "widths"), PLACES.values(), ids=PLACES)
+def test_panel_views_satisfy_axe(browser: Any, axe_source: str, surface: str, widths: list[int], scheme: str) -> None:
     fake = fake_server.seed(fake_server.FakeE3())
     fake.settings["Comfy.ColorPalette"] = scheme
-    context = browser.new_context(viewport={"width": width or 1300, "height": 800}, color_scheme=scheme)
+    context = browser.new_context(viewport={"width": widths[0], "height": HEIGHT}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(20_000)
     problems = problems_of(page)
     with fake_server.ServerThread(fake_server.create_app(fake, frontend_of(surface))) as url:
         show_panel(page, url, surface)
         page.evaluate(axe_source)
-        inspector = Inspector(page, surface, folder)
+        inspector = Inspector(page, surface, scheme, widths)
         inspector.look(views.with_rows(page, fake))
         fake.clear()
         page.evaluate("document.querySelector('e3-panel').reload()")

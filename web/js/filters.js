@@ -15,6 +15,9 @@ export class FiltersElement extends HTMLElement {
     defineOnce("e3-filters", FiltersElement);
   }
 
+  /** @type {ReturnType<typeof setTimeout> | undefined} runs while what was typed is not yet told */
+  timer = undefined;
+
   connectedCallback() {
     if (this.search) return;
     this.className = "e3-filters";
@@ -55,8 +58,8 @@ export class FiltersElement extends HTMLElement {
     if (!this.search || !this.row || !this.toggle) return;
     this.tab = tab;
     this.filters = filters;
-    if (document.activeElement !== this.search && this.search.value !== filters.q)
-      this.search.value = filters.q;
+    const isBeingTyped = this.timer !== undefined || document.activeElement === this.search;
+    if (!isBeingTyped && this.search.value !== filters.q) this.search.value = filters.q;
     setAttr(this.toggle, "data-on", Boolean(filters.media || filters.workflow_id));
     refill(this.row, [tab, filters.media, filters.workflow_id, filters.sort, workflows], () =>
       this.selects(tab, filters, workflows),
@@ -121,10 +124,10 @@ export class FiltersElement extends HTMLElement {
 
   typed() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(
-      () => this.say({ ...(this.filters ?? noFilters()), q: this.search?.value.trim() ?? "" }),
-      TYPING_MS,
-    );
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.say({ ...(this.filters ?? noFilters()), q: this.search?.value.trim() ?? "" });
+    }, TYPING_MS);
   }
 
   /** @param {KeyboardEvent} event */

@@ -227,7 +227,7 @@ export const STRINGS = {
   empty: {
     queue: {
       title: "The queue is empty",
-      text: "Drop a job file here, or save one in jobs/processing/<media>/. E3 makes exactly the file it asks for.",
+      text: "Drop or paste a job here, or save it as a file in jobs/processing/<media>/. E3 makes exactly the file it asks for.",
     },
     processing: { title: "Nothing runs", text: "A waiting job starts by itself when its turn comes." },
     done: { title: "No results yet", text: "Finished jobs appear here with their files." },

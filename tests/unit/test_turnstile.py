@@ -1,0 +1,67 @@
+"""How many prompts may stand in ComfyUI's queue, and who is told when there is room."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from comfyui_e3.e3_nodes.turnstile import Turnstile, most_standing
+
+
+def entered(turnstile: Turnstile) -> int:
+    count = 0
+    while not turnstile.is_full:
+        turnstile.enter()
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(
+    ("lookahead", "run_seconds", "standing"),
+    [
+        pytest.param(1, None, 2, id="nothing known"),
+        pytest.param(1, 60.0, 2, id="long jobs"),
+        pytest.param(1, 0.1, 3, id="short jobs"),
+        pytest.param(1, 0.001, most_standing(1), id="very short jobs"),
+        pytest.param(4, 60.0, 5, id="a person wants more"),
+        pytest.param(0, 0.001, 1, id="a person wants none to wait"),
+    ],
+)
+def test_turnstile_lets_in_what_covers_the_next_preparation(
+    lookahead: int, run_seconds: float | None, standing: int
+) -> None:
+    turnstile = Turnstile.with_lookahead(lookahead)
+
+    if run_seconds is not None:
+        turnstile.note_run(run_seconds)
+
+    assert entered(turnstile) == standing
+
+
+def test_turnstile_goes_back_to_usual_when_jobs_become_long() -> None:
+    turnstile = Turnstile.with_lookahead(1)
+    turnstile.note_run(0.001)
+
+    turnstile.note_run(60.0)
+
+    assert entered(turnstile) == 2
+
+
+def test_turnstile_wait_for_room_ends_when_a_prompt_is_out() -> None:
+    turnstile = Turnstile(1)
+    turnstile.enter()
+    answers: list[bool] = []
+    waiting = threading.Thread(target=lambda: answers.append(turnstile.wait_for_room(10)))
+    waiting.start()
+
+    turnstile.leave()
+    waiting.join(10)
+
+    assert answers == [True]
+
+
+def test_turnstile_wait_for_room_gives_up() -> None:
+    turnstile = Turnstile(1)
+    turnstile.enter()
+
+    assert turnstile.wait_for_room(0.0) is False
