@@ -20,7 +20,6 @@ from . import failpoints, outputs, payload, queue_manager, watching
 from .backends.base import Backend, Prompt
 from .backends.http import HttpBackend
 from .errors import (
-    AttemptFailed,
     AttemptReturned,
     DiskFull,
     E3Error,
@@ -305,7 +304,7 @@ def _publish(
         commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents),
         holds_lease=lambda: db.holds_lease(job["id"], _token(job)),
     )
-    updates: dict[str, Any] = {key: result[key] for key in ("start_time", "end_time") if key in result}
+    updates: dict[str, Any] = {key: result.get(key) for key in ("start_time", "end_time") if key in result}
     updates["warnings"] = saved.pop("warnings")
     linked = saved.pop("linked")
     updates["metadata"] = saved

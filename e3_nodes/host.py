@@ -178,6 +178,12 @@ class ComfyHost:
         """Tell whether ComfyUI's one prompt worker lives; nothing runs any more when it does not."""
         return any("prompt_worker" in thread.name for thread in threading.enumerate())
 
+    def is_stuck(self) -> bool:
+        """Tell whether prompts wait while none runs: for longer than a moment that is no good sign."""
+        queue = self._server.prompt_queue
+        with queue.mutex:
+            return bool(queue.queue) and not queue.currently_running
+
     # --- what a person sees -----------------------------------------------------------------------
     def progress(self, prompt_id: str) -> Progress | None:
         """Tell how far the running prompt has come; None when another one runs."""

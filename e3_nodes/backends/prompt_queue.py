@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ from . import history
 from .base import Prompt, Sighting
 from .prompts import BATCH_NUMBER, STAGING, check_accepted, prompt_body
 
+STUCK_SECONDS = 60.0
+
 
 class PromptQueueBackend:
     """The in-process backend.
 
     Args:
         host: The ComfyUI around us.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, host: ComfyHost) -> None:
+    def __init__(self, host: ComfyHost, clock: Callable[[], float] = time.monotonic) -> None:
         self._host = host
+        self._clock = clock
+        self._stuck_since: float | None = None
         self._numbers = itertools.count(BATCH_NUMBER)
         # An id of our own keeps our events out of the graph that a person has open.
         self._client_id = f"comfyui-e3-{uuid.uuid4().hex}"
@@ -70,9 +76,16 @@ class PromptQueueBackend:
 
     def problem(self) -> str | None:
         """Notice a dead prompt worker: ComfyUI accepts prompts then and never runs them."""
-        if self._host.worker_alive():
+        if not self._host.worker_alive():
+            return "ComfyUI's prompt worker has died: no prompt of anybody runs any more; restart ComfyUI"
+        if not self._host.is_stuck():
+            self._stuck_since = None
             return None
-        return "ComfyUI's prompt worker has died: no prompt of anybody runs any more; restart ComfyUI"
+        now = self._clock()
+        self._stuck_since = self._stuck_since or now
+        if now - self._stuck_since < STUCK_SECONDS:
+            return None
+        return f"prompts wait in ComfyUI, and none has run for {STUCK_SECONDS:.0f} s; restart ComfyUI"
 
     def staging(self, token: str) -> Path:
         """Return ``<output>/e3/<token>``."""

@@ -49,7 +49,7 @@ def table(figures: Sequence[Figure]) -> list[list[str]]:
 
     Examples:
         >>> table([Figure("a.rate", 96.04, "jobs/s", floor=100.0)])
-        [['a.rate', '96.0 jobs/s', '100 jobs/s', '0.960', '', '']]
+        [['a.rate', '96 jobs/s', '100 jobs/s', '0.960', '', '']]
     """
     return [
         [

@@ -21,13 +21,15 @@ states AS (SELECT n, CASE WHEN :is_mixed = 0 OR n % 10 < 4 THEN 'pending' WHEN n
 INSERT INTO jobs (config_name, identity, job_type, media, workflow_id, workflow_sha256, priority, position, status,
                   run_count, retry_limit, start_time, end_time, duration, error_type, error_trace, filed_at, not_before,
                   created_at, updated_at, config_path, config_sha256, warnings, metadata, config, source_yaml)
-SELECT replace(like.config_name, '_0_', '_' || (n + :offset) || '_'), replace(like.identity, '_0_', '_' || (n + :offset) || '_'),
+SELECT replace(like.config_name, '_0_', '_' || (n + :offset) || '_'),
+       replace(like.identity, '_0_', '_' || (n + :offset) || '_'),
        like.job_type, like.media, like.workflow_id, like.workflow_sha256, 50, n * 1048576, state,
        state <> 'pending', 2, iif(state = 'pending', NULL, :now), iif(state = 'pending', NULL, :now + n % 100000),
        iif(state = 'pending', NULL, n % 100000), iif(state = 'failed', 'error', NULL),
        iif(state = 'failed', 'node 3 (KSampler): ValueError: no model', NULL), iif(state = 'done', :now, NULL),
        iif(:is_waiting = 1 AND state = 'pending', :now + 86400000, NULL),
-       :now, :now, replace(like.config_path, '_0_', '_' || (n + :offset) || '_'), like.config_sha256 || n, like.warnings,
+       :now, :now,
+       replace(like.config_path, '_0_', '_' || (n + :offset) || '_'), like.config_sha256 || n, like.warnings,
        like.metadata, like.config, like.source_yaml
 FROM   states, jobs AS like
 WHERE  like.id = 1

@@ -17,7 +17,12 @@ _FOR_EVER = 10.0**9
 
 
 def run_chaos(
-    *, everything: bool = True, runs: int | None = None, seconds: float | None = None, seed: int | None = None, say: Say = lambda text: None
+    *,
+    everything: bool = True,
+    runs: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    say: Say = lambda text: None,
 ) -> int:
     """Make every crash of the catalogue, then random ones, and check the invariants after each.
 

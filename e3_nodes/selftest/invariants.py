@@ -182,7 +182,9 @@ def i14_counters_are_honest(scene: Scene, view: View) -> Iterator[str]:
         if job["run_count"] != len(outcomes) - outcomes.count("returned"):
             yield f"{name} counts {job['run_count']} runs, its attempts were {outcomes}"
         spent = job["retries_attempted"] - job["retries_base"]
-        if spent > job["retry_limit"] or (spent and job["error_type"] in (None, "crash") and not _has_failed(view, name)):
+        if spent > job["retry_limit"] or (
+            spent and job["error_type"] in (None, "crash") and not _has_failed(view, name)
+        ):
             yield f"{name} has spent {spent} of {job['retry_limit']} retries, its attempts were {outcomes}"
 
 

@@ -240,4 +240,3 @@ def _expect(scene: Scene, report: Report, name: str, status: str, error_type: st
     job = View.of(scene).jobs[name]
     if (job["status"], job["error_type"]) != (status, error_type):
         report.violate(f"{name} is {job['status']} ({job['error_type']}), expected {status} ({error_type})")
-

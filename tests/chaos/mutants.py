@@ -5,6 +5,7 @@ against the copy. A mutant that survives is a hole in the tests, not in E3. With
 are made on unchanged copies, where none may fail.
 """
 
+# ruff: noqa: E501 - what is searched for stands as it is in the source
 from __future__ import annotations
 
 import os
@@ -63,15 +64,15 @@ MUTANTS: tuple[Mutant, ...] = (
         "executor.py",
         (
             (
-                "commit_intents=lambda intents: db.record_intents(job[\"id\"], _token(job), intents),",
-                "commit_intents=lambda intents: db.record_intents(job[\"id\"], _token(job), intents) and "
-                "db.complete_job(job[\"id\"], success=True, lease_token=_token(job), updates={\"metadata\": "
-                "{\"saved\": [i[\"final_path\"] for i in intents], \"hashes\": [i[\"sha256\"] for i in intents]}}),",
+                'commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents),',
+                'commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents) and '
+                'db.complete_job(job["id"], success=True, lease_token=_token(job), updates={"metadata": '
+                '{"saved": [i["final_path"] for i in intents], "hashes": [i["sha256"] for i in intents]}}),',
             ),
-            ("holds_lease=lambda: db.holds_lease(job[\"id\"], _token(job)),", "holds_lease=lambda: True,"),
+            ('holds_lease=lambda: db.holds_lease(job["id"], _token(job)),', "holds_lease=lambda: True,"),
             (
-                "    updates[\"metadata\"] = saved\n    _fenced(db.complete_job(job[\"id\"], success=True, updates=updates, lease_token=_token(job)), job)",
-                "    updates[\"metadata\"] = saved",
+                '    updates["metadata"] = saved\n    _fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=_token(job)), job)',
+                '    updates["metadata"] = saved',
             ),
         ),
         (scenario("failpoints", "1", "publish.before_link"),),
@@ -106,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "executor.py",
         (
             (
-                "commit_intents=lambda intents: db.record_intents(job[\"id\"], _token(job), intents),",
+                'commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents),',
                 "commit_intents=None,",
             ),
         ),
@@ -130,9 +131,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "publishing.py",
         (
             (
-                "        _ask(terms, intent)\n        linking.link_or_rename_new(intent[\"staged_path\"], folder.at(name), dst_dir_fd=folder.fd)",
-                "        if folder.lstat(name) is not None:\n            raise OutputExists(intent[\"final_path\"])\n"
-                "        _ask(terms, intent)\n        os.rename(intent[\"staged_path\"], folder.at(name), dst_dir_fd=folder.fd)",
+                '        _ask(terms, intent)\n        linking.link_or_rename_new(intent["staged_path"], folder.at(name), dst_dir_fd=folder.fd)',
+                '        if folder.lstat(name) is not None:\n            raise OutputExists(intent["final_path"])\n'
+                '        _ask(terms, intent)\n        os.rename(intent["staged_path"], folder.at(name), dst_dir_fd=folder.fd)',
             ),
         ),
         (STRANGER,),
@@ -141,7 +142,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "guard by id only",
         "F07",
         "store/attempts.py",
-        (("if row is None or lease_token not in (None, row[\"lease_token\"]):", "if row is None:"),),
+        (('if row is None or lease_token not in (None, row["lease_token"]):', "if row is None:"),),
         (FROZEN,),
     ),
     Mutant(
@@ -162,8 +163,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "fsync of the database removed",
         "F50",
         "store/sqlite.py",
-        (("_WRITE_AHEAD = (\"journal_mode = WAL\", \"synchronous = FULL\")",
-          "_WRITE_AHEAD = (\"journal_mode = WAL\", \"synchronous = NORMAL\")"),),
+        (
+            (
+                '_WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")',
+                '_WRITE_AHEAD = ("journal_mode = WAL", "synchronous = NORMAL")',
+            ),
+        ),
         (ORDER,),
     ),
     Mutant(
@@ -180,8 +185,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 "if lock_path.exists() and locks.is_free(lock_path):",
-                "import os\n        pid = worker[\"worker_id\"].split(\"-\")[1]\n"
-                "        if pid.isdecimal() and not Path(f\"/proc/{pid}\").exists() and os.name == \"posix\":",
+                'import os\n        pid = worker["worker_id"].split("-")[1]\n'
+                '        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and os.name == "posix":',
             ),
         ),
         (tests("tests/chaos/test_processes.py -k restart_in_place"),),
@@ -200,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 "            return Document(self._root(), self.warnings, self.positions)",
-                "            loader = getattr(yaml, \"CSafeLoader\", yaml.SafeLoader)\n"
+                '            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)\n'
                 "            return Document(yaml.load(self.text, Loader=loader), [], {})",
             ),
         ),
@@ -212,12 +217,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "host.py",
         (
             (
-                "        return self._on_loop(post(), \"POST /prompt\")",
-                "        extra = dict(body[\"extra_data\"], client_id=body[\"client_id\"])\n"
-                "        targets = list(body[\"partial_execution_targets\"] or body[\"prompt\"])\n"
-                "        item = (body[\"number\"], body[\"prompt_id\"], dict(body[\"prompt\"]), extra, targets)\n"
+                '        return self._on_loop(post(), "POST /prompt")',
+                '        extra = dict(body["extra_data"], client_id=body["client_id"])\n'
+                '        targets = list(body["partial_execution_targets"] or body["prompt"])\n'
+                '        item = (body["number"], body["prompt_id"], dict(body["prompt"]), extra, targets)\n'
                 "        self._server.prompt_queue.put(item)\n"
-                "        return 200, {\"node_errors\": {}}",
+                '        return 200, {"node_errors": {}}',
             ),
         ),
         (tests("tests/contract/test_backends.py -k success_brings"),),
@@ -228,7 +233,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "backends/history.py",
         (
             (
-                " if _path_of(file).startswith(f\"{folder}/\")]",
+                ' if _path_of(file).startswith(f"{folder}/")]',
                 "]",
             ),
         ),
@@ -259,9 +264,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "store/rules.py",
         (
             (
-                "    changes: dict[str, Any] = {\"evict_count\": job[\"evict_count\"] + evicted}",
-                "    changes: dict[str, Any] = {\"evict_count\": job[\"evict_count\"] + evicted,\n"
-                "        \"retries_attempted\": job[\"retries_attempted\"] + evicted}",
+                '    changes: dict[str, Any] = {"evict_count": job["evict_count"] + evicted}',
+                '    changes: dict[str, Any] = {"evict_count": job["evict_count"] + evicted,\n'
+                '        "retries_attempted": job["retries_attempted"] + evicted}',
             ),
         ),
         (tests("tests/contract/test_store_laws.py"),),

@@ -14,7 +14,7 @@ from comfyui_e3.e3_nodes.selftest import hosted, rounds, scenarios
 
 def main(name: str, seed: str, argument: str = "") -> int:
     """Run it; ``NAME=place,place`` runs ``every_failpoint`` at some places only."""
-    report, chance = rounds.Report(lambda text: print(text, flush=True)), random.Random(int(seed))
+    report, chance = rounds.Report(_say), random.Random(int(seed))
     rounds.LONGEST_RUN_SECONDS = 10.0
     if name == "failpoints":
         scenarios.failpoints_at(report, argument.split(","))
@@ -30,6 +30,13 @@ def main(name: str, seed: str, argument: str = "") -> int:
         getattr(scenarios, name)(report, chance)
     print(dict(report.kills), f"{len(report.violations)} violations", flush=True)
     return 1 if report.violations else 0
+
+
+def _say(text: str) -> None:
+    """Print, and end at the first violation: one is enough."""
+    print(text, flush=True)
+    if text.startswith("VIOLATION"):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -47,10 +47,6 @@ def test_database_door_is_one_module() -> None:
         if (isinstance(node, ast.Import) and any(alias.name == "sqlite3" for alias in node.names))
         or (isinstance(node, ast.ImportFrom) and node.module == "sqlite3")
     }
-    connecting = {
-        name
-        for name in importers
-        if "sqlite3.connect" in (ENGINE / name).read_text("utf-8")
-    }
+    connecting = {name for name in importers if "sqlite3.connect" in (ENGINE / name).read_text("utf-8")}
 
     assert connecting == {"store/sqlite.py"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -59,10 +58,9 @@ def homes() -> Iterator[Callable[[Path], Home]]:
 def fill(folder: Path) -> Path:
     """Leave no room in a file system."""
     path = folder / "ballast"
-    with path.open("wb", buffering=0) as file:
-        with contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     return path
 
 
@@ -110,9 +108,7 @@ def test_disks_full_output_folder_pauses_and_goes_on(mount: Mount, homes: Callab
     assert (home.row(job)["status"], home.row(job)["retries_attempted"]) == ("done", 0)
 
 
-def test_disks_full_finished_folder_delivers_when_there_is_room(
-    mount: Mount, homes: Callable, tmp_path: Path
-) -> None:
+def test_disks_full_finished_folder_delivers_when_there_is_room(mount: Mount, homes: Callable, tmp_path: Path) -> None:
     finished = mount(tmp_path / "home" / "jobs" / "finished", "2m")
     home = homes(tmp_path / "home")
     backend = FakeBackend(tmp_path / "output")
@@ -139,9 +135,7 @@ def test_disks_full_finished_folder_delivers_when_there_is_room(
     assert len(backend.submitted) == 1
 
 
-def test_disks_full_database_disk_claims_nothing_and_goes_on(
-    mount: Mount, homes: Callable, tmp_path: Path
-) -> None:
+def test_disks_full_database_disk_claims_nothing_and_goes_on(mount: Mount, homes: Callable, tmp_path: Path) -> None:
     home = homes(tmp_path / "home")
     folder = mount(tmp_path / "database", "3m")
     home.db.close()
@@ -188,5 +182,5 @@ def test_disks_read_only_processing_runs_jobs_and_runs_none_twice(
     subprocess.run(["mount", "-o", "remount,rw", str(processing)], check=True)
     recovery.reconcile(home.cfg, home.db, "me")
 
-    assert home.row(job)["filed_at"] and not os.listdir(home.processing)
+    assert home.row(job)["filed_at"] and not list(home.processing.iterdir())
     assert len(backend.submitted) == 1

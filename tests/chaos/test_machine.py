@@ -201,9 +201,7 @@ class Promise(RuleBasedStateMachine):
 
     def reconcile(self, which: int) -> int:
         process = self.processes[which]
-        return recovery.reconcile(
-            self.scene.cfg, self.db, process.worker_id, in_hand=process.station.in_hand
-        )
+        return recovery.reconcile(self.scene.cfg, self.db, process.worker_id, in_hand=process.station.in_hand)
 
     def dying_at(self, place: str, passage: int, which: int, work: Callable[[], Any]) -> None:
         """Do something, and die at a failpoint if it is passed; the next life begins with nothing in mind."""

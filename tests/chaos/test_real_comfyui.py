@@ -57,7 +57,7 @@ def test_real_comfyui_killed_again_and_again_keeps_the_promise(
     for place in wanted:
         monkeypatch.setenv("E3_FAILPOINT", f"{place}:kill" if place else "")
         jobs += [studio.job("batch", {"width": 64 + 8 * len(jobs)}), studio.job("slow")]
-        with _tolerant(studio):
+        with _Tolerant(studio):
             studio.drop(*jobs[-2:])
             _let_die(studio, chance.uniform(0.0, 4.0) if not place else 30.0)
         kills.append(place or "at random")
@@ -74,7 +74,7 @@ def test_real_comfyui_killed_again_and_again_keeps_the_promise(
     print(f"{len(kills)} kills of {host.name}: {', '.join(kills)}; {len(jobs)} jobs done once")
 
 
-class _tolerant:  # noqa: N801 - it reads as a word of the test
+class _Tolerant:
     """Open a studio that may die while it opens: what an earlier life left is recovered at once."""
 
     def __init__(self, studio: Studio) -> None:

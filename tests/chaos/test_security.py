@@ -118,8 +118,6 @@ def test_security_a_flood_of_files_is_taken_in_slices(home: Home, monkeypatch: p
 
     monitor.scan_once(home.cfg, home.workflows, home.db, sleep=lambda seconds: None)
     if not sizes:
-        monitor.take_files(
-            sorted(map(str, home.processing.glob("*.yaml")))[:50], home.cfg, home.workflows, home.db
-        )
+        monitor.take_files(sorted(map(str, home.processing.glob("*.yaml")))[:50], home.cfg, home.workflows, home.db)
 
     assert sizes and max(sizes) <= 200

@@ -27,6 +27,10 @@ class FakeHost:
         self.bodies: list[Mapping[str, Any]] = []
         self.wishes: list[str] = []
         self.alive = True
+        self.stuck = False
+
+    def is_stuck(self) -> bool:
+        return self.stuck
 
     def post_prompt(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         self.bodies.append(body)
@@ -191,6 +195,21 @@ def test_prompt_queue_deliver_input_copies_once(
     assert value == again == "e3/abc.png"
     assert target.read_bytes() == b"image"
     assert (target.stat().st_mtime_ns, target.stat().st_ino) == before
+
+
+def test_prompt_queue_problem_is_a_queue_that_stands_still_for_a_minute(host: FakeHost) -> None:
+    now = [1000.0]
+    backend = PromptQueueBackend(host, lambda: now[0])  # type: ignore[arg-type]
+    host.stuck = True
+    assert backend.problem() is None
+    now[0] += 59
+    assert backend.problem() is None
+
+    now[0] += 1
+    assert "none has run for 60 s" in (backend.problem() or "")
+
+    host.stuck = False
+    assert backend.problem() is None
 
 
 def test_prompt_queue_problem_is_a_dead_worker(host: FakeHost, backend: PromptQueueBackend) -> None:

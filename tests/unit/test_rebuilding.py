@@ -51,9 +51,7 @@ class Disk:
         keeper = self.keeper = caretaker.Caretaker(self.home.cfg, self.home.db, "me")
         keeper.begin(is_new=is_new)
         monitor.scan_once(self.home.cfg, self.home.workflows, self.home.db, sleep=lambda seconds: None)
-        monitor.take_files(
-            map(str, self.home.processing.iterdir()), self.home.cfg, self.home.workflows, self.home.db
-        )
+        monitor.take_files(map(str, self.home.processing.iterdir()), self.home.cfg, self.home.workflows, self.home.db)
         return keeper
 
     def run_all(self) -> list[str]:

@@ -38,9 +38,7 @@ class Other:
         self.home, self.output, self.worker_id = home, output, worker_id
         self.lock = locks.ProcessLock(locks.lock_path(str(home.cfg["home"]), worker_id))
         self.lock.acquire()
-        home.db.register_worker(
-            worker_id, host="here", lock_path=str(self.lock.path), output_root=str(output)
-        )
+        home.db.register_worker(worker_id, host="here", lock_path=str(self.lock.path), output_root=str(output))
 
     def bring(self, phase: str, **changes: Any) -> Any:
         """Add a job, lease the next one and bring it to a phase, with its files."""
@@ -167,9 +165,7 @@ def test_recovery_no_jump_of_the_wall_clock_takes_a_job_from_a_living_worker(
 # --- what becomes of its jobs -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("phase", "runs", "crashes"), [("leased", 0, 0), ("submitted", 0, 0), ("executing", 1, 1)]
-)
+@pytest.mark.parametrize(("phase", "runs", "crashes"), [("leased", 0, 0), ("submitted", 0, 0), ("executing", 1, 1)])
 def test_recovery_reconcile_requeues_what_was_not_promised(
     home: Home, other: Other, phase: str, runs: int, crashes: int
 ) -> None:

@@ -94,7 +94,9 @@ def test_watching_calls_a_vanished_prompt_an_eviction(home: Home, tmp_path: Path
     assert caught.value.evicted and caught.value.delay_ms == watching.EVICTED_RETRY_MS
 
 
-def test_watching_notes_the_node_that_runs(home: Home, tmp_path: Path) -> None:
+def test_watching_notes_the_node_that_runs(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LISTEN_SECONDS", 0.0)
+
     watch(home, Script(tmp_path, RUNNING, ended(outcome="success", artifacts=[{}]), node="9"))
 
     [job] = home.db.list_jobs()["jobs"]

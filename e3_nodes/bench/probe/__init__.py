@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 NODE_CLASS_MAPPINGS: dict = {}
@@ -79,8 +80,8 @@ def _cpu_seconds() -> float:
 def _resident_mb() -> float:
     """Return the process's resident memory, where the system tells it."""
     try:
-        with open("/proc/self/statm") as file:  # noqa: PTH123 - a pack without imports of ours
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
     except OSError:
         return 0.0
 
