@@ -294,9 +294,7 @@ def output_roots(cfg: Mapping[str, Any]) -> list[str]:
     return [cfg["paths"]["jobs_finished"], *cfg["paths"]["output_roots"]]
 
 
-def _publish(
-    job: Job, result: Result, cfg: Mapping[str, Any], db: JobStore, station: Station
-) -> dict[str, Any]:
+def _publish(job: Job, result: Result, cfg: Mapping[str, Any], db: JobStore, station: Station) -> dict[str, Any]:
     """Make the results appear, then commit done: in this order, so that done is never a lie."""
     saved = outputs.write_outputs(
         result,
@@ -383,9 +381,7 @@ def _record_failure(job: Job, exc: Exception, db: JobStore, station: Station) ->
     )
 
 
-def _give_back(
-    job: Job, exc: AttemptReturned | HostUnavailable | DiskFull, db: JobStore, station: Station
-) -> None:
+def _give_back(job: Job, exc: AttemptReturned | HostUnavailable | DiskFull, db: JobStore, station: Station) -> None:
     """Return a job that pays nothing; a full disk or an absent ComfyUI is not its fault."""
     delay = exc.delay_ms if isinstance(exc, AttemptReturned) else HOST_RETRY_MS
     evicted = isinstance(exc, AttemptReturned) and exc.evicted

@@ -41,10 +41,7 @@ def is_link(value: object) -> bool:
         (True, False, False)
     """
     return (
-        isinstance(value, list)
-        and len(value) == 2
-        and isinstance(value[0], str)
-        and isinstance(value[1], (int, float))
+        isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], (int, float))
     )
 
 
@@ -153,8 +150,7 @@ def prepare_attempt(graph: Graph, token: str, nodes: list[str] | None = None) ->
     for node_id in nodes or []:
         if node_id not in savers:
             raise InvalidConfig(
-                f"outputs.nodes names {node_id!r}, which saves nothing; the nodes that save are "
-                f"{', '.join(savers)}"
+                f"outputs.nodes names {node_id!r}, which saves nothing; the nodes that save are {', '.join(savers)}"
             )
     prepared = copy.deepcopy(graph)
     for node_id in savers:

@@ -102,8 +102,8 @@ class ComfyHost:
         """Folders that ComfyUI serves, wipes or lets pages write into: nothing that E3 keeps may lie in them."""
         names = ("get_output_directory", "get_input_directory", "get_temp_directory")
         folders = [Path(getattr(self._folder_paths, name)()) for name in names]
-        web_folders = [*getattr(self._nodes, "EXTENSION_WEB_DIRS", {}).values(), getattr(self._server, "web_root", None)]
-        published = [Path(folder) for folder in web_folders if folder]
+        extensions = getattr(self._nodes, "EXTENSION_WEB_DIRS", {}).values()
+        published = [Path(folder) for folder in (*extensions, getattr(self._server, "web_root", None)) if folder]
         return [*folders, Path(self._folder_paths.get_user_directory()) / "default", *published]
 
     # --- the prompt queue ------------------------------------------------------------------------

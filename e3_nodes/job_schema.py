@@ -129,9 +129,7 @@ _OUTPUTS: dict[str, Any] = {
 }
 
 
-def violations(
-    value: Any, schema: Mapping[str, Any], *, strict: bool = False, path: KeyPath = ()
-) -> Iterator[Problem]:
+def violations(value: Any, schema: Mapping[str, Any], *, strict: bool = False, path: KeyPath = ()) -> Iterator[Problem]:
     """Yield every way in which a value breaks the schema.
 
     It knows the words of JSON Schema that ``job_schema`` uses; a whole number is an ``int`` here.
@@ -177,9 +175,7 @@ def _mapping_violations(
             yield Problem("missing_field", f"{name_of((*path, key))} is missing", (*path, key))
 
 
-def _list_violations(
-    value: list[Any], schema: Mapping[str, Any], strict: bool, path: KeyPath
-) -> Iterator[Problem]:
+def _list_violations(value: list[Any], schema: Mapping[str, Any], strict: bool, path: KeyPath) -> Iterator[Problem]:
     if len(value) < schema.get("minItems", 0):
         yield Problem("bad_value", f"{name_of(path)} is empty; leave the line out instead", path)
     for index, item in enumerate(value):

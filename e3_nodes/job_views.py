@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
-from . import file_utils, formats
+from . import file_utils, formats, payload
+from . import graph as graphs
 from .backends.base import Backend
 from .errors import InvalidConfig
-from .model import LightJob, Status
-from .queue_manager import job_details
+from .model import LightJob, Status, Workflow
+from .queue_manager import find_job, job_details
 from .store.protocol import JobFilter, JobStore, JobSummary
 
 MAX_SHOWN = 200
@@ -32,9 +33,7 @@ _ATTEMPT = ("number", "worker_id", "started_at", "ended_at", "outcome", "error_t
 _NO_SUMMARY = JobSummary(inputs={}, error_summary=None)
 
 
-def list_jobs(
-    db: JobStore, where: JobFilter, *, limit: int = 100, cursor: str | None = None
-) -> dict[str, Any]:
+def list_jobs(db: JobStore, where: JobFilter, *, limit: int = 100, cursor: str | None = None) -> dict[str, Any]:
     """Return a page of jobs as lists show them.
 
     Args:
@@ -94,6 +93,27 @@ def job_page(db: JobStore, config_name: str, cfg: Mapping[str, Any]) -> dict[str
         "outputs": files,
         "outputs_count": len(files),
     }
+
+
+def job_graph(db: JobStore, config_name: str, workflows: Mapping[str, Workflow]) -> graphs.Graph:
+    """Return the graph that a job runs: its workflow as it was pinned, with the job's inputs.
+
+    Nothing of an attempt is in it, so that a person can look at it and run it by hand.
+
+    Args:
+        db: The store.
+        config_name: The job.
+        workflows: The workflows as they are now, for a job that pins none.
+
+    Raises:
+        UnknownJob: No job has that name.
+        InvalidConfig: The workflow is gone, or the job does not fit it.
+    """
+    job = find_job(db, config_name)
+    workflow_id = job["workflow_id"]
+    pinned = db.workflow_version(job.get("workflow_sha256") or "")
+    known = {workflow_id: cast(Workflow, pinned)} if pinned else workflows
+    return payload.build_payload(workflow_id, job["config"]["inputs"], known)
 
 
 def output_paths(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> list[Path]:

@@ -22,9 +22,7 @@ _TEMPORARY_ENDS = (
 )
 _SYNC_WORDS = ("conflicted copy", "sync-conflict-", "~syncthing~", "sfconflict")
 # Letters that are drawn as nothing would make two names look the same.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 class ConfigName(TypedDict):
@@ -231,9 +229,7 @@ def _is_jobname(text: str) -> bool:
     return (
         bool(kinds)
         and (kinds[0][0] == "L" or kinds[0] == "Nd")
-        and all(
-            kind[0] in "LM" or kind == "Nd" or char in "._-" for kind, char in zip(kinds, text, strict=True)
-        )
+        and all(kind[0] in "LM" or kind == "Nd" or char in "._-" for kind, char in zip(kinds, text, strict=True))
         and not _INVISIBLE.search(text)
     )
 

@@ -215,9 +215,7 @@ def _ranged(kind: str, limit: float, default: float, **options: Any) -> dict[str
     return fields
 
 
-def _in_range(
-    value: Any, name: str = "", min: float = -SAFE_INTEGER, max: float = SAFE_INTEGER, **_: Any
-) -> Any:
+def _in_range(value: Any, name: str = "", min: float = -SAFE_INTEGER, max: float = SAFE_INTEGER, **_: Any) -> Any:
     if not min <= value <= max:
         raise ValueError(f"E3 Input {name or 'without a name'} must be {min} to {max}, got {value}")
     return value

@@ -82,9 +82,7 @@ def preflight(dest_paths: Mapping[str, Any]) -> None:
     _check_name(target.name)
     with open_folder(target.parent, dest_paths["roots"]) as folder:
         if policy != "version" and not planning.is_free(first, policy, dest_paths.get("earlier", ())):
-            raise OutputExists(
-                f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite"
-            )
+            raise OutputExists(f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite")
         folder.probe()
 
 

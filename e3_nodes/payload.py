@@ -25,9 +25,7 @@ class Rng(Protocol):
     def uniform(self, a: float, b: float, /) -> float: ...
 
 
-def build_payload(
-    workflow_id: str, inputs: Mapping[str, Any], workflows: Mapping[str, Workflow]
-) -> graphs.Graph:
+def build_payload(workflow_id: str, inputs: Mapping[str, Any], workflows: Mapping[str, Workflow]) -> graphs.Graph:
     """Put a job's inputs into its workflow's template.
 
     Args:

@@ -131,9 +131,7 @@ def _open(path: Path) -> int:
 def _check_extension(extension: str, path: Path) -> None:
     if extension not in ALLOWED_EXTENSIONS:
         allowed = " ".join(sorted(ALLOWED_EXTENSIONS))
-        raise OutputError(
-            f"{path.name} is no result that E3 publishes; allowed are {allowed}", code="invalid"
-        )
+        raise OutputError(f"{path.name} is no result that E3 publishes; allowed are {allowed}", code="invalid")
 
 
 def _place(asked: Path, staged: Sequence[_Staged], dest_paths: Mapping[str, Any]) -> list[str]:

@@ -143,12 +143,9 @@ def _is_delivered(intent: Intent, folder: Folder, name: str, present: os.stat_re
     return folder.sha256(name) == intent["sha256"]
 
 
-def _check_replaceable(
-    intent: Intent, folder: Folder, name: str, present: os.stat_result, terms: Terms
-) -> None:
+def _check_replaceable(intent: Intent, folder: Folder, name: str, present: os.stat_result, terms: Terms) -> None:
     if stat.S_ISREG(present.st_mode) and (
-        terms.if_exists == "overwrite"
-        or is_own(intent["final_path"], terms.earlier, lambda: folder.sha256(name))
+        terms.if_exists == "overwrite" or is_own(intent["final_path"], terms.earlier, lambda: folder.sha256(name))
     ):
         return
     raise OutputExists(f"{intent['final_path']} is taken by something that this job did not make")

@@ -177,8 +177,14 @@ class Runtime:
         self._start_thread(
             f"lane-{number}",
             lambda: executor.run_loop(
-                self.cfg, self.workflows, self.db, self.worker_id, self.stop_event,
-                station=self.station, wake=wake, idle_seconds=None if number == 0 else IDLE_LANE_SECONDS,
+                self.cfg,
+                self.workflows,
+                self.db,
+                self.worker_id,
+                self.stop_event,
+                station=self.station,
+                wake=wake,
+                idle_seconds=None if number == 0 else IDLE_LANE_SECONDS,
             ),
         )
 
@@ -191,8 +197,13 @@ class Runtime:
         root = self.cfg["paths"]["jobs_processing"]
         stop_watching = file_events.watch_folder(root, self._folder, self._scan_wake)
         monitor.run_monitor_loop(
-            self.cfg, self.workflows, self.db, self.stop_event,
-            folder=self._folder, wake=self._scan_wake, refresh=self.refresh_workflows,
+            self.cfg,
+            self.workflows,
+            self.db,
+            self.stop_event,
+            folder=self._folder,
+            wake=self._scan_wake,
+            refresh=self.refresh_workflows,
         )
         stop_watching()
 
@@ -237,8 +248,9 @@ def check_home_is_private(cfg: Mapping[str, Any], public_folders: list[Path]) ->
         for path in kept:
             if _lies_in(Path(path), folder):
                 raise InvalidSettings(f"{path} lies in {folder}, which ComfyUI serves to everybody; {move}")
-        if _lies_in(folder, Path(paths["jobs_processing"])):
-            raise InvalidSettings(f"{folder}, which web pages can write into, lies in {paths['jobs_processing']}; {move}")
+        jobs = Path(paths["jobs_processing"])
+        if _lies_in(folder, jobs):
+            raise InvalidSettings(f"{folder}, which web pages can write into, lies in {jobs}; {move}")
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

@@ -287,9 +287,7 @@ def _not_settable(template: Graph, name: str, node_id: str, field: str) -> Inval
         return InvalidConfig(f"{start}: there is no node {node_id!r}", code="input_unknown")
     value = template[node_id]["inputs"].get(field)
     if is_link(value):
-        return InvalidConfig(
-            f"{start}: {field} of node {node_id} is wired to node {value[0]}", code="input_link"
-        )
+        return InvalidConfig(f"{start}: {field} of node {node_id} is wired to node {value[0]}", code="input_link")
     if field == PREFIX:
         return InvalidConfig(f"{start}: outputs.file_path names the result", code="input_unknown")
     return InvalidConfig(f"{start}: node {node_id} has no value in {field!r}", code="input_unknown")

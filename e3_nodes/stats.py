@@ -31,8 +31,7 @@ def queue_stats(db: JobStore, workflow_ids: Iterable[str], now: int) -> dict[str
     running = db.list_jobs(JobFilter(status=[Status.PROCESSING.value]), limit=100)["jobs"]
     return {
         "workflows": {
-            key: {"p50": known["p50"], "p80": known["p80"], "runs": known["count"]}
-            for key, known in pace.items()
+            key: {"p50": known["p50"], "p80": known["p80"], "runs": known["count"]} for key, known in pace.items()
         },
         "eta": eta_of(waiting, running, pace, now),
         "throughput": {

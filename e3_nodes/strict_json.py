@@ -40,9 +40,7 @@ def read_json(data: bytes) -> Any:
             parse_float=strict_values.finite,
         )
     except json.JSONDecodeError as exc:
-        raise InvalidConfig(
-            f"not JSON: {exc.msg}", code="bad_json", line=exc.lineno, column=exc.colno
-        ) from exc
+        raise InvalidConfig(f"not JSON: {exc.msg}", code="bad_json", line=exc.lineno, column=exc.colno) from exc
     except RecursionError as exc:
         raise _too_deep() from exc
     _check(value, 0)

@@ -85,9 +85,7 @@ def check_template(template: Any, source: str) -> None:
 
 def _check_shape(template: Any, source: str) -> None:
     if not isinstance(template, dict) or not template:
-        raise InvalidWorkflow(
-            f"{source} must be a mapping of node ids to nodes, as Workflow > Export (API) writes it"
-        )
+        raise InvalidWorkflow(f"{source} must be a mapping of node ids to nodes, as Workflow > Export (API) writes it")
     if isinstance(template.get("nodes"), list):
         raise InvalidWorkflow(
             f"{source} is a workflow in canvas format; E3 runs the API format: "
@@ -130,9 +128,7 @@ def _check_links(template: Graph, source: str) -> None:
     try:
         graphlib.TopologicalSorter(upstream).prepare()
     except graphlib.CycleError as exc:
-        raise InvalidWorkflow(
-            f"{source}: the nodes {' -> '.join(exc.args[1])} are wired in a circle"
-        ) from exc
+        raise InvalidWorkflow(f"{source}: the nodes {' -> '.join(exc.args[1])} are wired in a circle") from exc
 
 
 def _linked_nodes(node: dict[str, Any]) -> set[str]:
@@ -148,9 +144,7 @@ def _check_e3_inputs(template: Graph, source: str) -> None:
         if not isinstance(name, str) or not name.strip():
             raise InvalidWorkflow(f"{source}: the {node['class_type']} node {node_id} needs a name")
         if name in names:
-            raise InvalidWorkflow(
-                f"{source}: the nodes {names[name]} and {node_id} are both the input {name!r}"
-            )
+            raise InvalidWorkflow(f"{source}: the nodes {names[name]} and {node_id} are both the input {name!r}")
         if "value" not in node["inputs"]:
             raise InvalidWorkflow(f"{source}: the {node['class_type']} node {node_id} has no value")
         names[name] = node_id

@@ -38,6 +38,11 @@ async def job_details(call: Call) -> bytes:
     return await call.answer(job_views.job_page, call.db, call.config_name, call.cfg)
 
 
+async def job_graph(call: Call) -> bytes:
+    """Answer the graph that a job runs, as ComfyUI's canvas takes it."""
+    return await call.answer(job_views.job_graph, call.db, call.config_name, call.runtime.workflows)
+
+
 async def change_job(call: Call) -> bytes:
     """Change a job's place: by priority, or right before another job."""
     if len(call.body) != 1:

@@ -53,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
         returns=schemas.JOB_ROW,
     ),
     Route("DELETE", JOB, jobs.remove_job, "Remove it, for seven days within reach", returns=schemas.JOB_ROW),
+    Route("GET", f"{JOB}/graph", jobs.job_graph, "The graph it runs, in API format", returns=schemas.ANY_OBJECT),
     Route("POST", f"{JOB}/restore", jobs.restore_job, "Bring a removed job back", returns=schemas.JOB_ROW),
     Route("POST", f"{JOB}/retry", jobs.retry_job, "Run a failed or cancelled job again", returns=schemas.JOB_ROW),
     Route("POST", f"{JOB}/god-mode", jobs.god_mode, "Make it the next one", returns=schemas.JOB_ROW),

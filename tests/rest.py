@@ -117,13 +117,9 @@ class Rest:
         if method != "GET":
             sent.setdefault("Content-Type", "application/json")
         path = path if path.startswith("/") else f"/e3/{path}"
-        async with self.client.request(
-            method, path, data=data, headers=sent, allow_redirects=False
-        ) as answer:
+        async with self.client.request(method, path, data=data, headers=sent, allow_redirects=False) as answer:
             content = await answer.read()
-            is_json = (
-                answer.content_type == "application/json" and "Content-Disposition" not in answer.headers
-            )
+            is_json = answer.content_type == "application/json" and "Content-Disposition" not in answer.headers
             return SimpleNamespace(
                 status=answer.status,
                 headers=answer.headers,

@@ -119,11 +119,7 @@ def named_files(outputs: Mapping[str, Any] | None) -> Iterator[NamedFile]:
     for node, shown in (outputs or {}).items():
         for values in (shown or {}).values():
             for value in values if isinstance(values, (list, tuple)) else ():
-                if (
-                    not isinstance(value, Mapping)
-                    or value.get("type") != "output"
-                    or not value.get("filename")
-                ):
+                if not isinstance(value, Mapping) or value.get("type") != "output" or not value.get("filename"):
                     continue
                 name, folder = str(value["filename"]), str(value.get("subfolder") or "").replace("\\", "/")
                 if (folder, name) not in seen:

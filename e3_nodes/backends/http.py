@@ -85,12 +85,8 @@ def _run_to_end(backend: HttpBackend, payload: dict[str, Any], deadline: float) 
 
 def _checked(payload: Any) -> graph.Graph:
     nodes = payload.values() if isinstance(payload, dict) else ()
-    if not nodes or not all(
-        isinstance(node, dict) and isinstance(node.get("inputs"), dict) for node in nodes
-    ):
-        raise PromptRefused(
-            'payload must be a graph in API format, {"3": {"class_type": ..., "inputs": {...}}}'
-        )
+    if not nodes or not all(isinstance(node, dict) and isinstance(node.get("inputs"), dict) for node in nodes):
+        raise PromptRefused('payload must be a graph in API format, {"3": {"class_type": ..., "inputs": {...}}}')
     return payload
 
 
@@ -137,7 +133,5 @@ def _success(sighting: Sighting) -> Result:
     if sighting.place == "gone":
         raise AttemptReturned("somebody removed the prompt from ComfyUI's queue or history", evicted=True)
     if result.get("outcome") != "success":
-        raise AttemptFailed(
-            result.get("error_trace", "ComfyUI reports an error"), code=result.get("error_type")
-        )
+        raise AttemptFailed(result.get("error_trace", "ComfyUI reports an error"), code=result.get("error_type"))
     return result

@@ -208,9 +208,7 @@ class HttpBackend:
         """
         target = Path(os.path.normpath(self._staging.parent / file["subfolder"] / file["filename"]))
         if not target.is_relative_to(self.staging(token)):
-            raise AttemptFailed(
-                f"ComfyUI names a file that leads out of the attempt's folder: {file['filename']!r}"
-            )
+            raise AttemptFailed(f"ComfyUI names a file that leads out of the attempt's folder: {file['filename']!r}")
         query = {"filename": file["filename"], "subfolder": file["subfolder"], "type": file["type"]}
         if not target.exists() and not self._client.download(query, target):
             raise AttemptFailed(

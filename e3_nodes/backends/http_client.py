@@ -122,9 +122,7 @@ class ComfyClient:
 
         status, text, headers = self._loop.run(send())
         if status == 413:
-            raise PromptRefused(
-                f"{source} is larger than ComfyUI takes; start it with a larger --max-upload-size"
-            )
+            raise PromptRefused(f"{source} is larger than ComfyUI takes; start it with a larger --max-upload-size")
         http_faults.check_status(status, text, self.base, headers)
         return self._read_json(text, lambda put: "/".join(filter(None, (put["subfolder"], put["name"]))))
 
@@ -159,18 +157,14 @@ class ComfyClient:
         """Send a request and read its answer. No redirect is followed: it would turn a POST into a GET."""
         session = self._open_session()
         try:
-            async with session.request(
-                method, f"{self._root}{path}", allow_redirects=False, **options
-            ) as answer:
+            async with session.request(method, f"{self._root}{path}", allow_redirects=False, **options) as answer:
                 return await read(answer)
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as exc:
             raise HostUnavailable(http_faults.words_for(exc, self.base)) from exc
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS
-            )
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS)
             self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
         return self._session
 

@@ -85,13 +85,9 @@ def check_status(status: int, text: str, base: URL, headers: Mapping[str, str]) 
     where = f"ComfyUI at {shown(base)}"
     if 300 <= status < 400:
         target = headers.get("Location", "elsewhere")
-        raise HostUnavailable(
-            f"{where} redirects to {target}; set {SETTING} to where ComfyUI's page really opens"
-        )
+        raise HostUnavailable(f"{where} redirects to {target}; set {SETTING} to where ComfyUI's page really opens")
     if status in (401, 403, 407):
-        raise HostUnavailable(
-            f"{where} wants a login (status {status}); put what it wants into comfyui.headers"
-        )
+        raise HostUnavailable(f"{where} wants a login (status {status}); put what it wants into comfyui.headers")
     if status in (429, 502, 503, 504):
         raise HostUnavailable(f"{where} is not ready: the proxy before it answers {status}")
     raise HostUnavailable(not_a_comfyui(base, text, status))
@@ -120,13 +116,9 @@ def prompt_answer(status: int, text: str, base: URL, headers: Mapping[str, str])
         HostUnavailable: The answer is not ComfyUI's.
     """
     if status == 500:
-        raise AttemptFailed(
-            f"ComfyUI stumbled over the prompt: {' '.join(text.split())[:200]!r}; see its log"
-        )
+        raise AttemptFailed(f"ComfyUI stumbled over the prompt: {' '.join(text.split())[:200]!r}; see its log")
     if status == 413:
-        raise PromptRefused(
-            "the prompt is larger than ComfyUI takes; start it with a larger --max-upload-size"
-        )
+        raise PromptRefused("the prompt is larger than ComfyUI takes; start it with a larger --max-upload-size")
     wanted = {200: "prompt_id", 400: "error"}.get(status)
     try:
         answer = json.loads(text) if wanted else {}

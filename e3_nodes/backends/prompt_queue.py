@@ -106,6 +106,4 @@ class PromptQueueBackend:
             Artifact(node=file["node"], path=str(output / file["subfolder"] / file["filename"]))
             for file in history.files_of_attempt(entry.get("outputs"), f"{STAGING}/{token}")
         ]
-        return named or [
-            Artifact(node="", path=str(path)) for path in file_utils.regular_files_under(staging)
-        ]
+        return named or [Artifact(node="", path=str(path)) for path in file_utils.regular_files_under(staging)]

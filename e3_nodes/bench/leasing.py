@@ -108,5 +108,3 @@ def _against_rivals(folder: Path, scale: Scale) -> list[Figure]:
         ahead = Target(1.0, "ratio", at_least=True)
         figures.append(Figure(f"lease.against_{name}", rate, "jobs/s", rate / ratio, ahead))
     return figures
-
-

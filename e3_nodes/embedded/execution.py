@@ -66,9 +66,7 @@ class PromptExecutor:
         self.history_result: dict[str, Any] = {}
         self.success = True
 
-    def execute(
-        self, prompt: Graph, prompt_id: str, extra_data: Mapping[str, Any], outputs: list[str]
-    ) -> None:
+    def execute(self, prompt: Graph, prompt_id: str, extra_data: Mapping[str, Any], outputs: list[str]) -> None:
         """Run a validated prompt; ``success``, ``status_messages`` and ``history_result`` tell how it went.
 
         Args:
@@ -99,9 +97,7 @@ class PromptExecutor:
 class _Run:
     """One prompt on its way through the executor."""
 
-    def __init__(
-        self, executor: PromptExecutor, graph: Graph, prompt_id: str, extra_data: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, executor: PromptExecutor, graph: Graph, prompt_id: str, extra_data: Mapping[str, Any]) -> None:
         self._executor = executor
         self._registry = executor._registry
         self._progress = executor._progress
@@ -173,9 +169,7 @@ class _Run:
         node_class = self._registry.classes[node["class_type"]]
         return gather_inputs(node_class, node_id, node["inputs"], given, self._graph, self._extra_data)
 
-    async def _call(
-        self, node_id: str, inputs: dict[str, list[Any]]
-    ) -> tuple[list[list[Any]], dict[str, Any]]:
+    async def _call(self, node_id: str, inputs: dict[str, list[Any]]) -> tuple[list[list[Any]], dict[str, Any]]:
         class_type = self._graph[node_id]["class_type"]
         node_class = self._registry.classes[class_type]
         node = self._executor._objects.get((node_id, class_type))

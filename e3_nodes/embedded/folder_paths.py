@@ -82,9 +82,7 @@ class FolderPaths:
         """Return the folders searched for one kind of model, or for ``custom_nodes``."""
         return list(self.folder_names_and_paths[folder_name][0])
 
-    def add_model_folder_path(
-        self, folder_name: str, full_folder_path: str, is_default: bool = False
-    ) -> None:
+    def add_model_folder_path(self, folder_name: str, full_folder_path: str, is_default: bool = False) -> None:
         """Add a folder to search, in front when it is the default."""
         paths, _ = self.folder_names_and_paths.setdefault(folder_name, ([], set()))
         if full_folder_path in paths:

@@ -36,9 +36,7 @@ def find_web_root(front_end_root: Path | None) -> Path | None:
     """
     if front_end_root is not None:
         if not (front_end_root / "index.html").is_file():
-            raise FileNotFoundError(
-                f"--front-end-root wants a folder with an index.html, got {front_end_root}"
-            )
+            raise FileNotFoundError(f"--front-end-root wants a folder with an index.html, got {front_end_root}")
         return front_end_root.resolve()
     spec = importlib.util.find_spec("comfyui_frontend_package")
     places = [Path(place) / "static" for place in (spec.submodule_search_locations or [])] if spec else []

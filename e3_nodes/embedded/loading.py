@@ -63,9 +63,7 @@ def load_pack(path: Path, registry: NodeRegistry, reserved: set[str]) -> bool:
         registry.add(taken, f"custom_nodes.{name}", getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None))
         return True
     except Exception as error:
-        logging.warning(
-            "%s\nCannot import %s module for custom nodes: %s", traceback.format_exc(), path, error
-        )
+        logging.warning("%s\nCannot import %s module for custom nodes: %s", traceback.format_exc(), path, error)
         return False
 
 

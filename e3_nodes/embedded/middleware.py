@@ -43,9 +43,7 @@ def _is_foreign(host: str, origin: str) -> bool:
     ours, theirs = urlsplit(f"//{host}"), urlsplit(origin)
     host_domain = ours.hostname if theirs.port is None else host
     origin_domain = theirs.hostname if ours.port is None else theirs.netloc.lower()
-    return bool(
-        host_domain and origin_domain and host_domain != origin_domain and _is_loopback(ours.hostname)
-    )
+    return bool(host_domain and origin_domain and host_domain != origin_domain and _is_loopback(ours.hostname))
 
 
 def _is_loopback(name: str | None) -> bool:

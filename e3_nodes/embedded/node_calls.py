@@ -57,9 +57,7 @@ def _linked(link: list[Any], outputs: Mapping[str, list[Any]] | None) -> list[An
     return [None] if given is None or int(link[1]) >= len(given) else given[int(link[1])]
 
 
-def _hidden(
-    wanted: Mapping[str, Any], node_id: str, graph: Graph | None, extra_data: Mapping[str, Any]
-) -> Lists:
+def _hidden(wanted: Mapping[str, Any], node_id: str, graph: Graph | None, extra_data: Mapping[str, Any]) -> Lists:
     known = {
         "PROMPT": {} if graph is None else graph,
         "EXTRA_PNGINFO": extra_data.get("extra_pnginfo"),
@@ -95,9 +93,7 @@ async def call_over_lists(
         calls: list[dict[str, Any]] = [dict(inputs)]
     else:
         count = max((len(values) for values in inputs.values()), default=1)
-        calls = [
-            {name: values[min(i, len(values) - 1)] for name, values in inputs.items()} for i in range(count)
-        ]
+        calls = [{name: values[min(i, len(values) - 1)] for name, values in inputs.items()} for i in range(count)]
     results = []
     for index, arguments in enumerate(calls):
         before()
@@ -141,9 +137,7 @@ def split_results(results: list[Any], node_class: type) -> tuple[list[list[Any]]
     for result in results:
         if isinstance(result, dict):
             if "expand" in result:
-                raise NotImplementedError(
-                    "the embedded host runs no nodes that expand the graph; use ComfyUI"
-                )
+                raise NotImplementedError("the embedded host runs no nodes that expand the graph; use ComfyUI")
             shown += [result["ui"]] if "ui" in result else []
             if "result" not in result:
                 continue

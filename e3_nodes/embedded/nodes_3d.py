@@ -54,9 +54,7 @@ class Load3D(Node):
     DISPLAY_NAME = "Load 3D & Animation"
     CATEGORY = "3d"
     EXPERIMENTAL = True
-    RETURN_TYPES = (
-        *("IMAGE", "MASK", "STRING", "IMAGE", "LOAD3D_CAMERA", "VIDEO", "FILE_3D", "LOAD3D_MODEL_INFO"),
-    )
+    RETURN_TYPES = (*("IMAGE", "MASK", "STRING", "IMAGE", "LOAD3D_CAMERA", "VIDEO", "FILE_3D", "LOAD3D_MODEL_INFO"),)
     RETURN_NAMES = (
         *("image", "mask", "mesh_path", "normal", "camera_info", "recording_video"),
         *("model_3d", "model_3d_info"),
@@ -123,9 +121,7 @@ class SaveGLB(Node):
         }
         return {"required": fields, "hidden": dict(METADATA)}
 
-    def run(
-        self, mesh: File3D, filename_prefix: str, prompt: Any = None, extra_pnginfo: Any = None
-    ) -> dict[str, Any]:
+    def run(self, mesh: File3D, filename_prefix: str, prompt: Any = None, extra_pnginfo: Any = None) -> dict[str, Any]:
         output = self.folders.get_output_directory()
         folder, stem, counter, subfolder, _ = self.folders.get_save_image_path(filename_prefix, output)
         name = f"{stem}_{counter:05}_.{mesh.format or 'glb'}"
@@ -157,6 +153,4 @@ class Preview3D(Node):
         return {"ui": {"result": [name, camera_info, None]}}
 
 
-MODEL_NODES: dict[str, type[Node]] = {
-    node.__name__: node for node in (Load3D, Load3DAdvanced, SaveGLB, Preview3D)
-}
+MODEL_NODES: dict[str, type[Node]] = {node.__name__: node for node in (Load3D, Load3DAdvanced, SaveGLB, Preview3D)}

@@ -134,9 +134,7 @@ class PreviewAudio(SaveAudio):
         return self.run(audio, f"ComfyUI{preview_suffix()}", "128k", prompt, extra_pnginfo)
 
 
-def write_audio(
-    path: Path, waveform: Any, sample_rate: int, form: str, quality: str, texts: dict[str, str]
-) -> None:
+def write_audio(path: Path, waveform: Any, sample_rate: int, form: str, quality: str, texts: dict[str, str]) -> None:
     """Encode one sound into a file.
 
     Args:
@@ -181,9 +179,7 @@ def read_audio(path: str) -> dict[str, Any]:
             raise ValueError("No audio stream found in the file.")
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="fltp", layout=stream.layout.name, rate=stream.rate)
-        parts = [
-            part.to_ndarray() for frame in container.decode(stream) for part in resampler.resample(frame)
-        ]
+        parts = [part.to_ndarray() for frame in container.decode(stream) for part in resampler.resample(frame)]
         if not parts:
             raise ValueError("No audio frames decoded.")
         return {"waveform": np.concatenate(parts, axis=1)[None], "sample_rate": stream.rate}

@@ -226,10 +226,7 @@ def scale(images: Any, width: int, height: int, method: str, crop: str) -> Any:
     chosen = Image.Resampling[filters.get(method, method.upper())]
     cut = _center(images, width / height) if crop == "center" else images
     scaled = [
-        [
-            np.asarray(Image.fromarray(image[..., c]).resize((width, height), chosen))
-            for c in range(image.shape[-1])
-        ]
+        [np.asarray(Image.fromarray(image[..., c]).resize((width, height), chosen)) for c in range(image.shape[-1])]
         for image in cut.astype(np.float32)
     ]
     return np.clip(np.moveaxis(np.array(scaled), 1, -1), 0, 1)

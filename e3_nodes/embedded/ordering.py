@@ -57,6 +57,4 @@ def next_node(graph: Graph, waiting: dict[str, set[str]], registry: NodeRegistry
 def _is_urgent(class_type: str, registry: NodeRegistry) -> bool:
     """An output shows something early; an async node can wait while others work."""
     node_class: Any = registry.classes[class_type]
-    return registry.is_output(class_type) or inspect.iscoroutinefunction(
-        getattr(node_class, node_class.FUNCTION)
-    )
+    return registry.is_output(class_type) or inspect.iscoroutinefunction(getattr(node_class, node_class.FUNCTION))

@@ -99,9 +99,7 @@ async def _post_prompt(server: PromptServer, request: web.Request) -> web.Respon
             "omit it to let the server generate one",
         )
     targets = body.get("partial_execution_targets")
-    is_valid, error, outputs, node_errors = await validate_prompt(
-        prompt_id, body["prompt"], targets, server.registry
-    )
+    is_valid, error, outputs, node_errors = await validate_prompt(prompt_id, body["prompt"], targets, server.registry)
     if not is_valid:
         logging.warning("invalid prompt: %s", error)
         return web.json_response({"error": error, "node_errors": node_errors}, status=400)

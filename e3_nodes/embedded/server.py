@@ -32,9 +32,7 @@ class PromptServer:
 
     instance: ClassVar[PromptServer | None] = None
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, folders: FolderPaths, web_root: Path | None = None
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, folders: FolderPaths, web_root: Path | None = None) -> None:
         PromptServer.instance = self
         self.loop = loop
         self.folders = folders

@@ -19,9 +19,7 @@ _CASTS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _LONG_LIST = 20
 
 
-async def validate_prompt(
-    prompt_id: str, graph: Graph, targets: list[str] | None, registry: NodeRegistry
-) -> Verdict:
+async def validate_prompt(prompt_id: str, graph: Graph, targets: list[str] | None, registry: NodeRegistry) -> Verdict:
     """Judge every output of a graph; literal values in it are cast to their declared types.
 
     Args:
@@ -140,13 +138,9 @@ class _GraphJudge:
             if name not in node["inputs"]:
                 if info.category == "required":
                     short = name.split(".")[-1]
-                    problems.append(
-                        _about(name, "required_input_missing", "Required input is missing", short)
-                    )
+                    problems.append(_about(name, "required_input_missing", "Required input is missing", short))
             elif isinstance(node["inputs"][name], list):
-                sound = await self._judge_link(
-                    node_id, name, info, "input_types" in checked, received, problems
-                )
+                sound = await self._judge_link(node_id, name, info, "input_types" in checked, received, problems)
                 is_good = is_good and sound
             else:
                 is_free = name in checked or takes_all
@@ -242,9 +236,7 @@ def _judge_value(inputs: dict[str, Any], name: str, info: InputInfo, is_free: bo
     seen = {"input_config": config, "received_value": value}
     low, high = info.options.get("min"), info.options.get("max")
     if low is not None and value < low:
-        return [
-            _about(name, "value_smaller_than_min", f"Value {value} smaller than min of {low}", name, seen)
-        ]
+        return [_about(name, "value_smaller_than_min", f"Value {value} smaller than min of {low}", name, seen)]
     if high is not None and value > high:
         return [_about(name, "value_bigger_than_max", f"Value {value} bigger than max of {high}", name, seen)]
     if isinstance(info.type, list) or info.type == "COMBO":

@@ -23,9 +23,7 @@ def start_worker(server: PromptServer) -> threading.Thread:
     As in ComfyUI, nothing catches what a node raises besides an ``Exception``: a ``SystemExit`` ends the
     thread silently, and the prompt stays "running".
     """
-    thread = threading.Thread(
-        target=prompt_worker, args=(server,), name="Thread-1 (prompt_worker)", daemon=True
-    )
+    thread = threading.Thread(target=prompt_worker, args=(server,), name="Thread-1 (prompt_worker)", daemon=True)
     thread.start()
     return thread
 

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 
 from .. import failpoints
+from ..errors import E3Error
 from . import hosted, scenarios
 from .processes import CAN_FORK
 from .rounds import Report, Say
 
-DEFAULT_RUNS = 100
+DEFAULT_RUNS, FEW_RUNS = 100, 20
 THOROUGH_RUNS = 500
 _FOR_EVER = 10.0**9
 
@@ -28,30 +29,35 @@ def run_chaos(
 
     Args:
         everything: Make every crash of the catalogue first; else only the random kills.
-        runs: How many random kills; 100 when neither this nor ``seconds`` is given. From 500 on, every pair
-            of a crash and a crash in its recovery is made, else some of them.
+        runs: How many random kills; 100, or 20 alone, when neither this nor ``seconds`` is given. From 500 on,
+            every pair of a crash and a crash in its recovery is made, else some of them.
         seconds: For how long to kill at random.
         seed: Repeats the random choices of an earlier run.
         say: Is told what happens.
 
     Returns:
         The count of violations.
+
+    Raises:
+        E3Error: ``unsupported``: this system cannot fork processes to kill.
     """
     if not CAN_FORK:
-        say("The chaos run kills forked processes, which this system does not allow; run it on Linux")
-        return 0
+        raise E3Error(
+            "the chaos run kills forked processes, which this system lacks; run it on Linux", code="unsupported"
+        )
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    wanted = runs if runs is not None else int(_FOR_EVER) if seconds else DEFAULT_RUNS
+    default = int(_FOR_EVER) if seconds else DEFAULT_RUNS if everything else FEW_RUNS
+    wanted = default if runs is None else runs
     chance, report, began = random.Random(seed), Report(say), time.monotonic()
     say(f"Seed {seed}")
     if everything:
         _do_catalogue(report, chance, wanted)
     deadline = time.monotonic() + (seconds or _FOR_EVER)
     _do(report, "Kill at random times", lambda: scenarios.random_kills(report, chance, wanted, deadline))
-    _sum_up(report, seed, time.monotonic() - began)
     never = [name for name in failpoints.CATALOGUE if everything and not report.kills[f"at {name}"]]
     if never:
         report.violate(f"no process ever came to {', '.join(never)}")
+    _sum_up(report, seed, time.monotonic() - began)
     return len(report.violations)
 
 

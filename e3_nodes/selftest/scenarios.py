@@ -13,7 +13,7 @@ from .invariants import View
 from .processes import Child
 from .rounds import LONGEST_RUN_SECONDS, Report, finish, freeze_at, home, kill_at, settle, start, wake
 from .scene import Scene
-from .simulated import FINE, HUGE, HUGE_BYTES, POISON, RAISES, SLOW
+from .simulated import FINE, HUGE, HUGE_BYTES, LONG, POISON, RAISES, SLOW
 
 BEFORE_RECOVERY = (
     "lease.after",
@@ -123,7 +123,7 @@ def woken_while_another_runs(report: Report, chance: random.Random) -> None:
     """Wake a frozen process while a second one runs its job: the late end must not count."""
     for name in ("exec.output_written", "publish.hashed"):
         with home(report) as scene:
-            job = scene.drop(kind=SLOW)
+            job = scene.drop(kind=LONG)
             frozen = freeze_at(scene, report, f"{name}:1:stop")
             second = start(scene, output=scene.output.with_name("output of the second"))
             deadline = time.monotonic() + LONGEST_RUN_SECONDS
@@ -163,6 +163,7 @@ def full_disk(report: Report, chance: random.Random) -> None:
         name = scene.drop(kind=HUGE, retry_limit=0)
         child = Child(lambda: _run_without_room(scene))
         finish(child, report, "on a full disk")
+        report.kills["left without room on the disk"] += 1
         report.check(scene, "on a full disk")
         settle(scene, report, "when there is room again")
         _expect(scene, report, name, "done", None)

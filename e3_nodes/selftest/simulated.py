@@ -20,9 +20,10 @@ from .. import failpoints
 from ..backends.base import Prompt, Sighting
 from ..model import Artifact, Progress, Result
 
-FINE, RAISES, POISON, SLOW, HUGE = 0, 1, 2, 3, 4
+FINE, RAISES, POISON, SLOW, HUGE, LONG = 0, 1, 2, 3, 4, 5
 """What the input ``color`` of a job makes of its run."""
 
+_SECONDS = {SLOW: 0.2, POISON: 0.2, LONG: 2.0}
 HUGE_BYTES = 2 * 1024 * 1024
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -119,7 +120,7 @@ class SimulatedComfyUI:
     def _run_graph(self, prompt: Prompt) -> list[Artifact]:
         inputs: Mapping[str, Any] = prompt.graph["1"]["inputs"]
         kind = int(inputs["color"])
-        time.sleep(0.2 if kind in (SLOW, POISON) else 0.005)
+        time.sleep(_SECONDS.get(kind, 0.005))
         if kind == RAISES:
             raise ValueError("out of luck")
         if kind == POISON:

@@ -351,9 +351,7 @@ def _choose_journal(con: sqlite3.Connection, path: str) -> str | None:
     if _set_pragmas(con, _WRITE_AHEAD) == "wal":
         return None
     _set_pragmas(con, _ROLLBACK)
-    return (
-        f"the filesystem of {path} cannot carry a write-ahead log: reads and writes wait for each other there"
-    )
+    return f"the filesystem of {path} cannot carry a write-ahead log: reads and writes wait for each other there"
 
 
 def _set_pragmas(con: sqlite3.Connection, journal: tuple[str, str]) -> str:

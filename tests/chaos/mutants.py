@@ -94,7 +94,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "    new = os.open(dst, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=dst_dir_fd)\n"
                 "    while piece := os.read(data, 2048):\n"
                 "        os.write(new, piece)\n"
-                "        time.sleep(0.002)\n"
+                "        time.sleep(0.02)\n"
                 "    os.close(data), os.close(new)\n\n\n"
                 "def _rename_new(",
             ),
@@ -225,7 +225,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 '        return 200, {"node_errors": {}}',
             ),
         ),
-        (tests("tests/contract/test_backends.py -k success_brings"),),
+        (tests("tests/unit/test_host.py -k own_handler"),),
     ),
     Mutant(
         "history without prefix check",
@@ -269,7 +269,11 @@ MUTANTS: tuple[Mutant, ...] = (
                 '        "retries_attempted": job["retries_attempted"] + evicted}',
             ),
         ),
-        (tests("tests/contract/test_store_laws.py"),),
+        (
+            tests("tests/contract/test_store_laws.py"),
+            tests("tests/chaos/test_machine.py"),
+            tests("tests/contract/test_store_attempts.py -k counts_evictions"),
+        ),
     ),
 )
 

@@ -59,3 +59,16 @@ def test_chaos_frozen_past_the_lease(place: str) -> None:
     done = run("frozen_at", "1", place)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_chaos_is_a_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "comfyui_e3.e3_nodes.cli", "selftest", "--runs", "2", "--seed", "9"],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 at a random time" in done.stdout and "0 violations (seed 9)" in done.stdout

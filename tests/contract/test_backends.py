@@ -41,9 +41,7 @@ class DoorBackend:
             if "raised" in answer:
                 raise getattr(errors, answer["raised"])(answer["message"], code=answer["code"])
             value = answer["value"]
-            return {"look": lambda: Sighting(**value), "staging": lambda: Path(value)}.get(
-                method, lambda: value
-            )()
+            return {"look": lambda: Sighting(**value), "staging": lambda: Path(value)}.get(method, lambda: value)()
 
         return call
 
@@ -68,9 +66,7 @@ def over_http(host: Host, home: Path) -> HttpBackend:
 
 
 @pytest.fixture(scope="module", params=["http", "prompt_queue"])
-def backend(
-    request: pytest.FixtureRequest, host: Host, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest, host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     home = tmp_path_factory.mktemp("home")
     with closing(over_http(host, home) if request.param == "http" else DoorBackend(host)) as made:
         yield made

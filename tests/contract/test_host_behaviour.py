@@ -165,9 +165,7 @@ def test_prompt_order_smallest_number_first(host: Host) -> None:
 
 
 @pytest.mark.parametrize("prompt_id", ["mine", str(uuid.uuid4()).upper(), 7, ""], ids=repr)
-def test_prompt_id_not_canonical_is_refused(
-    host: Host, host_release: tuple[int, ...], prompt_id: Any
-) -> None:
+def test_prompt_id_not_canonical_is_refused(host: Host, host_release: tuple[int, ...], prompt_id: Any) -> None:
     if host_release < (0, 25):
         pytest.skip("older releases take any id")
 
@@ -776,9 +774,7 @@ def test_origin_guard_refuses_other_sites(
 def test_jobs_tell_every_prompt(host: Host, host_release: tuple[int, ...]) -> None:
     if host_release < (0, 25):
         pytest.skip("older releases have no /api/jobs")
-    done = submit(
-        host, graphs.image("job", color=9), extra_data={"extra_pnginfo": {"workflow": {"id": "w9"}}}
-    )
+    done = submit(host, graphs.image("job", color=9), extra_data={"extra_pnginfo": {"workflow": {"id": "w9"}}})
     host.wait_for(done)
     failed = submit(host, graphs.trouble("error"))
     host.wait_for(failed)

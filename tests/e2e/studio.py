@@ -15,9 +15,6 @@ from typing import Any, TypeVar
 
 from comfyui_e3.e3_nodes import config_loader, queue_manager, store
 from comfyui_e3.e3_nodes.errors import UnknownJob
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from hosts import REPO, Host
 
 T = TypeVar("T")
@@ -189,7 +186,16 @@ class AgentStudio(Studio):
 
     def start_agent(self) -> None:
         """Start ``e3 run --loop --monitor`` on this home."""
-        command = [sys.executable, "-m", "comfyui_e3.e3_nodes.cli", "run", "--loop", "--monitor", "--url", self.host.url]
+        command = [
+            sys.executable,
+            "-m",
+            "comfyui_e3.e3_nodes.cli",
+            "run",
+            "--loop",
+            "--monitor",
+            "--url",
+            self.host.url,
+        ]
         with (self.folder / "agent.log").open("ab") as log:
             self._agent = subprocess.Popen(
                 command, env={**os.environ, "E3_HOME": str(self.home)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -217,7 +223,11 @@ class AgentStudio(Studio):
 
     def post(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Do what the route of that path does, as the command line would."""
-        verbs = {"god-mode": queue_manager.god_mode, "cancel": queue_manager.cancel_job, "retry": queue_manager.retry_job}
+        verbs = {
+            "god-mode": queue_manager.god_mode,
+            "cancel": queue_manager.cancel_job,
+            "retry": queue_manager.retry_job,
+        }
         with store.init_db(self._cfg["paths"]["database"]) as db:
             match path.split("/"):
                 case ["queue", verb]:

@@ -6,22 +6,14 @@ the ComfyUI that ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` name.
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from studio import AgentStudio, Studio, audio_graph, image_graph, through, video_graph, write_whole
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from hosts import available_hosts
-
+from studio import AgentStudio, Studio, audio_graph, image_graph, through, video_graph, write_whole
 
 SURFACES = [(kind, host) for kind in (Studio, AgentStudio) for host in available_hosts()]
 

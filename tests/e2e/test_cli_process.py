@@ -16,9 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from cli_home import COMMAND, REPO, CliHome, Said
 from hosts import EmbeddedHost, free_port
 

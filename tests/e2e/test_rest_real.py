@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +10,6 @@ from comfyui_e3.e3_nodes import job_schema
 from comfyui_e3.server_routes.call import Route
 from comfyui_e3.server_routes.openapi import path_of
 from comfyui_e3.server_routes.routes import ROUTES
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-
 from hosts import available_hosts
 from studio import Studio, image_graph
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from studio import Studio, image_graph, through
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from hosts import REPO, Host, available_hosts
+from studio import Studio, image_graph, through
 
 
 @pytest.mark.parametrize("host", available_hosts(), ids=lambda host: host.name)

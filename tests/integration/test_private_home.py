@@ -16,8 +16,8 @@ import pytest
 from comfyui_e3.e3_nodes import config_loader, runtime
 from comfyui_e3.e3_nodes.errors import InvalidSettings
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
 from hosts import REPO, EmbeddedHost, Host, available_hosts
 from studio import Studio, image_graph

@@ -47,7 +47,9 @@ CASES = {
     "R01 form": Case(415, "POST", "queue/pause", b"a=b", {"Content-Type": "application/x-www-form-urlencoded"}),
     "R01 multipart": Case(415, "DELETE", "jobs/{name}", b"", {"Content-Type": "multipart/form-data; boundary=x"}),
     "R01 yaml where none is taken": Case(415, "PATCH", "jobs/{name}", b"priority: 1", {"Content-Type": "text/yaml"}),
-    "R03 another origin": Case(403, "PATCH", "jobs/{name}", {"priority": 1}, {**JSON, "Origin": "https://evil.example"}),
+    "R03 another origin": Case(
+        403, "PATCH", "jobs/{name}", {"priority": 1}, {**JSON, "Origin": "https://evil.example"}
+    ),
     "R03 null": Case(403, "POST", "jobs/{name}/god-mode", b"", {**JSON, "Origin": "null"}),
     "R03 another port": Case(403, "POST", "queue/pause", b"", {**JSON, "Origin": "http://127.0.0.1:1"}),
     "R03 malformed": Case(403, "POST", "queue/pause", b"", {**JSON, "Origin": "http://[::1"}),
@@ -120,7 +122,9 @@ async def test_rest_bad_requests_retry_happens_once(rest: Rest, times: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("state", "told"), [("processing", [(200, True), (200, False)]), ("done", [(409, None), (409, None)])], ids="R13 {}".format
+    ("state", "told"),
+    [("processing", [(200, True), (200, False)]), ("done", [(409, None), (409, None)])],
+    ids="R13 {}".format,
 )
 async def test_rest_bad_requests_cancel_twice(rest: Rest, state: str, told: list[Any]) -> None:
     name = rest.bring_to(state)

@@ -63,17 +63,13 @@ async def test_rest_jobs_list_filters_and_counts_without_status(rest: Rest) -> N
     done = rest.bring_to("done", title="knight")
     cancelled = rest.bring_to("cancelled", title="knight")
 
-    answer = await rest.get(
-        "jobs?status=done&status=cancelled&q=KNIGHT&media=image&workflow_id=wf_text&sort=name"
-    )
+    answer = await rest.get("jobs?status=done&status=cancelled&q=KNIGHT&media=image&workflow_id=wf_text&sort=name")
 
     assert [job["config_name"] for job in answer.json["jobs"]] == sorted([done, cancelled])
     assert answer.json["totals"] == {"pending": 0, "processing": 0, "done": 1, "failed": 0, "cancelled": 1}
 
 
-@pytest.mark.parametrize(
-    "sort", ["order", "-order", "created", "-created", "name", "-name", "ended", "-duration"]
-)
+@pytest.mark.parametrize("sort", ["order", "-order", "created", "-created", "name", "-name", "ended", "-duration"])
 async def test_rest_jobs_list_pages_hold_each_job_once(rest: Rest, sort: str) -> None:
     names = [rest.add(priority=1 + number % 3) for number in range(7)]
     whole = [job["config_name"] for job in (await rest.get(f"jobs?sort={sort}")).json["jobs"]]
@@ -229,9 +225,7 @@ async def test_rest_jobs_post_refuses_a_bad_job_and_writes_nothing(
         (b"x" * (256 * 1024 + 1), "application/yaml", 413),
     ],
 )
-async def test_rest_jobs_post_refuses_malformed_bodies(
-    rest: Rest, body: bytes, media_type: str, status: int
-) -> None:
+async def test_rest_jobs_post_refuses_malformed_bodies(rest: Rest, body: bytes, media_type: str, status: int) -> None:
     answer = await rest.post("jobs", body, headers={"Content-Type": media_type})
 
     assert answer.status == status
@@ -294,10 +288,37 @@ async def test_rest_jobs_detail_of_hostile_metadata_stays_data(rest: Rest) -> No
     assert answer.json["metadata"] == {script: script}
 
 
+async def test_rest_jobs_graph_is_the_pinned_workflow_with_the_inputs(rest: Rest) -> None:
+    name = rest.bring_to("processing", inputs={"text": "a castle", "color": 7})
+    rest.runtime.workflows["wf_text"]["template"] = {}
+
+    graph = (await rest.get(f"jobs/{name}/graph")).json
+
+    assert {node_id: node["class_type"] for node_id, node in graph.items()} == {
+        "1": "EmptyImage",
+        "2": "TestText",
+        "9": "SaveImage",
+    }
+    assert graph["1"]["inputs"] == {"width": 32, "height": 64, "batch_size": 1, "color": 7}
+    assert graph["2"]["inputs"] == {"text": "a castle", "image": ["1", 0]}
+    assert graph["9"]["inputs"] == {"images": ["2", 0], "filename_prefix": "x"}
+
+
+async def test_rest_jobs_graph_without_any_workflow_is_refused(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = rest.add()
+    rest.runtime.workflows.clear()
+    monkeypatch.setattr(rest.db, "workflow_version", lambda _sha256: None)
+
+    answer = await rest.get(f"jobs/{name}/graph")
+
+    assert (answer.status, answer.json["error"]["type"]) == (422, "workflow_unknown")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "jobs/{name}"),
+        ("GET", "jobs/{name}/graph"),
         ("PATCH", "jobs/{name}"),
         ("DELETE", "jobs/{name}"),
         ("POST", "jobs/{name}/restore"),
@@ -573,9 +594,7 @@ async def test_rest_jobs_bulk_by_names_answers_for_each(rest: Rest) -> None:
 async def test_rest_jobs_bulk_by_filter_means_what_matches(rest: Rest) -> None:
     knights, castle = {rest.add("knight") for _ in range(3)}, rest.add("castle")
 
-    answer = await rest.post(
-        "jobs/bulk", {"action": "cancel", "filter": {"status": ["pending"], "q": "knight"}}
-    )
+    answer = await rest.post("jobs/bulk", {"action": "cancel", "filter": {"status": ["pending"], "q": "knight"}})
 
     assert answer.json["changed"] == 3
     assert {each["config_name"] for each in answer.json["results"]} == knights

@@ -37,9 +37,7 @@ async def test_rest_queue_tells_what_runs_and_how_far(rest: Rest, monkeypatch: p
     assert job is not None and job["lease_token"]
     rest.db.record_submission(job["id"], job["lease_token"], "prompt-1")
     rest.db.record_start(job["id"], job["lease_token"], 1234)
-    monkeypatch.setattr(
-        FakeBackend, "progress", lambda self, prompt_id: {"node": "9", "value": 3.0, "max": 30.0}
-    )
+    monkeypatch.setattr(FakeBackend, "progress", lambda self, prompt_id: {"node": "9", "value": 3.0, "max": 30.0})
 
     answer = await rest.get("queue")
 
@@ -350,18 +348,10 @@ async def test_rest_answers_503_when_the_table_fails(rest: Rest) -> None:
 async def test_rest_openapi_describes_every_route(rest: Rest) -> None:
     answer = await rest.get("openapi.json")
 
-    described = {
-        (method.upper(), path) for path, methods in answer.json["paths"].items() for method in methods
-    }
+    described = {(method.upper(), path) for path, methods in answer.json["paths"].items() for method in methods}
     assert answer.json["openapi"] == "3.1.0"
-    assert described == {
-        (route.method, "/e3" + openapi.path_of(route)) for route in routes.ROUTES
-    }
-    ids = [
-        operation["operationId"]
-        for methods in answer.json["paths"].values()
-        for operation in methods.values()
-    ]
+    assert described == {(route.method, "/e3" + openapi.path_of(route)) for route in routes.ROUTES}
+    ids = [operation["operationId"] for methods in answer.json["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
 
 

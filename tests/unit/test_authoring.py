@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import authoring, names, strict_yaml
 from comfyui_e3.e3_nodes.errors import InvalidConfig, NameConflict
+from fakes import Home
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from fakes import Home
 
 NOW = datetime(2025, 8, 9, 12, 30, 1)
 TEXT = st.text(
@@ -28,9 +24,7 @@ TEXT = st.text(
 WORDS = st.sampled_from(
     ["", "no", "NO", "null", "~", "1e5", "0o17", "0x1F", "1:30", "2024-01-01", "-", "? a", "<<", "y"]
 )
-SCALARS = (
-    TEXT | WORDS | st.integers(-(2**63) + 1, 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-)
+SCALARS = TEXT | WORDS | st.integers(-(2**63) + 1, 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
     SCALARS | st.booleans() | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | WORDS, inner, max_size=3),
@@ -130,9 +124,7 @@ def test_authoring_submit_new_keeps_a_name_that_is_taken_for_its_owner(home: Hom
         ("jobs\\finished\\image\\cat.png", "jobs/finished/image/{new}.png"),
     ],
 )
-def test_authoring_copy_job_names_the_result_after_the_copy(
-    home: Home, file_path: str, expected: str
-) -> None:
+def test_authoring_copy_job_names_the_result_after_the_copy(home: Home, file_path: str, expected: str) -> None:
     stem = "T2I_20250101120000_7_cat"
     home.submit(name=f"{stem}.yaml", outputs={"file_path": file_path.format(old=stem)})
 

@@ -47,9 +47,7 @@ def make_backend(tmp_path: Path) -> Iterator[Callable[..., HttpBackend]]:
     made: list[HttpBackend] = []
 
     def make(url: str, **headers: str) -> HttpBackend:
-        made.append(
-            HttpBackend({"home": str(tmp_path), "comfyui": {"api_base_url": url, "headers": headers}})
-        )
+        made.append(HttpBackend({"home": str(tmp_path), "comfyui": {"api_base_url": url, "headers": headers}}))
         return made[-1]
 
     yield make
@@ -131,9 +129,7 @@ def test_backends_http_problem_tls_where_there_is_none(
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
-def test_backends_http_problem_certificate_of_nobody(
-    make_backend: Callable[..., HttpBackend], tmp_path: Path
-) -> None:
+def test_backends_http_problem_certificate_of_nobody(make_backend: Callable[..., HttpBackend], tmp_path: Path) -> None:
     with closing(FakeComfyUI(ssl_context=_own_certificate(tmp_path))) as comfy:
         problem = make_backend(comfy.url).problem()
 
@@ -171,9 +167,7 @@ def test_backends_http_words_for_an_unknown_name() -> None:
     ["", "127.0.0.1:8188", "gpu.lan", "ftp://gpu.lan", "http://", "http://a/?x=1", "http://a/#x", None, 5],
 )
 def test_backends_http_base_url_refuses_what_is_none(url: Any) -> None:
-    with pytest.raises(
-        InvalidSettings, match=r"comfyui.api_base_url must be like http://127.0.0.1:8188, got"
-    ):
+    with pytest.raises(InvalidSettings, match=r"comfyui.api_base_url must be like http://127.0.0.1:8188, got"):
         http_faults.base_url(url)
 
 
@@ -215,14 +209,10 @@ def test_backends_http_submit_waits_for_the_websocket(comfy: FakeComfyUI, backen
     assert comfy.asked == ["GET /ws", "websocket tried", "POST /prompt"]
 
 
-def test_backends_http_submit_half_valid_leaves_nothing_in_the_queue(
-    comfy: FakeComfyUI, backend: HttpBackend
-) -> None:
+def test_backends_http_submit_half_valid_leaves_nothing_in_the_queue(comfy: FakeComfyUI, backend: HttpBackend) -> None:
     async def take_half(request: web.Request) -> web.StreamResponse:
         comfy.pending.append((await request.json())["prompt_id"])
-        return web.json_response(
-            {"prompt_id": "x", "node_errors": {"3": {"errors": [{"message": "too big"}]}}}
-        )
+        return web.json_response({"prompt_id": "x", "node_errors": {"3": {"errors": [{"message": "too big"}]}}})
 
     comfy.answers["POST /prompt"] = take_half
 
@@ -266,9 +256,7 @@ def test_backends_http_submit_says_what_came_instead(
         backend.submit(make_prompt())
 
 
-def test_backends_http_submit_whose_answer_was_lost_has_arrived(
-    comfy: FakeComfyUI, backend: HttpBackend
-) -> None:
+def test_backends_http_submit_whose_answer_was_lost_has_arrived(comfy: FakeComfyUI, backend: HttpBackend) -> None:
     prompt = make_prompt()
 
     async def lose(request: web.Request) -> web.StreamResponse:
@@ -328,9 +316,7 @@ def test_backends_http_look_polls_where_there_is_no_websocket(
     wait_until(lambda: backend.look(prompt).place == "ended")
 
 
-def test_backends_http_look_fetches_the_files_of_this_attempt(
-    comfy: FakeComfyUI, backend: HttpBackend
-) -> None:
+def test_backends_http_look_fetches_the_files_of_this_attempt(comfy: FakeComfyUI, backend: HttpBackend) -> None:
     prompt = make_prompt()
     folder = f"e3/{prompt.token}"
     comfy.files = {f"{folder}/9_00001_.png": b"image", f"{folder}/deep/er/b.mp4": b"video" * 500_000}
@@ -388,9 +374,7 @@ def test_backends_http_look_a_named_file_that_is_not_there(comfy: FakeComfyUI, b
     assert raised.value.code == "no_outputs"
 
 
-def test_backends_http_look_names_the_disk_that_cannot_be_written(
-    comfy: FakeComfyUI, backend: HttpBackend
-) -> None:
+def test_backends_http_look_names_the_disk_that_cannot_be_written(comfy: FakeComfyUI, backend: HttpBackend) -> None:
     prompt = make_prompt()
     comfy.files = {f"e3/{prompt.token}/9.png": b"image"}
     comfy.end(prompt.prompt_id, list(comfy.files))
@@ -402,9 +386,7 @@ def test_backends_http_look_names_the_disk_that_cannot_be_written(
 
 
 @pytest.mark.parametrize("entry", ["text", 5, None], ids=str)
-def test_backends_http_look_at_a_history_of_another_shape(
-    comfy: FakeComfyUI, backend: HttpBackend, entry: Any
-) -> None:
+def test_backends_http_look_at_a_history_of_another_shape(comfy: FakeComfyUI, backend: HttpBackend, entry: Any) -> None:
     prompt = make_prompt()
     comfy.history[prompt.prompt_id] = entry
 
@@ -412,9 +394,7 @@ def test_backends_http_look_at_a_history_of_another_shape(
         backend.look(prompt)
 
 
-def test_backends_http_take_back_fails_when_it_started_meanwhile(
-    comfy: FakeComfyUI, backend: HttpBackend
-) -> None:
+def test_backends_http_take_back_fails_when_it_started_meanwhile(comfy: FakeComfyUI, backend: HttpBackend) -> None:
     prompt = make_prompt()
     backend.submit(prompt)
 
@@ -488,9 +468,7 @@ def test_backends_ws_connects_again_and_counts_that_as_a_change(
     wait_until(lambda: backend.look(prompt).place == "running")
 
 
-def test_backends_ws_progress_of_the_prompt_that_was_told_of(
-    comfy: FakeComfyUI, backend: HttpBackend
-) -> None:
+def test_backends_ws_progress_of_the_prompt_that_was_told_of(comfy: FakeComfyUI, backend: HttpBackend) -> None:
     backend.submit(make_prompt())
     nodes = {
         "3": {"state": "running", "value": 5, "max": 20},
@@ -529,9 +507,7 @@ def test_backends_http_invoke_comfyui_returns_what_was_made(comfy: FakeComfyUI, 
     assert Path(result["artifacts"][0]["path"]).read_bytes() == b"image"
 
 
-def test_backends_http_invoke_comfyui_timeout_takes_the_prompt_back(
-    comfy: FakeComfyUI, tmp_path: Path
-) -> None:
+def test_backends_http_invoke_comfyui_timeout_takes_the_prompt_back(comfy: FakeComfyUI, tmp_path: Path) -> None:
     with pytest.raises(AttemptFailed, match="did not end in time") as raised:
         invoke_comfyui(comfy.url, GRAPH, 0, home=str(tmp_path))
 
@@ -539,9 +515,7 @@ def test_backends_http_invoke_comfyui_timeout_takes_the_prompt_back(
     assert comfy.pending == []
 
 
-def test_backends_http_invoke_comfyui_interrupts_by_id_until_it_has_ended(
-    comfy: FakeComfyUI, tmp_path: Path
-) -> None:
+def test_backends_http_invoke_comfyui_interrupts_by_id_until_it_has_ended(comfy: FakeComfyUI, tmp_path: Path) -> None:
     wishes: list[dict[str, Any]] = []
 
     async def run(request: web.Request) -> web.StreamResponse:
@@ -562,9 +536,7 @@ def test_backends_http_invoke_comfyui_interrupts_by_id_until_it_has_ended(
     assert wishes == [{"prompt_id": next(iter(comfy.history))}] * 2
 
 
-@pytest.mark.parametrize(
-    ("event", "code"), [("execution_error", "error"), ("execution_interrupted", "interrupted")]
-)
+@pytest.mark.parametrize(("event", "code"), [("execution_error", "error"), ("execution_interrupted", "interrupted")])
 def test_backends_http_invoke_comfyui_raises_what_ended_it(
     comfy: FakeComfyUI, tmp_path: Path, event: str, code: str
 ) -> None:

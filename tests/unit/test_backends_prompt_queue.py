@@ -144,12 +144,8 @@ def test_prompt_queue_look_places(
     assert backend.look(PROMPT).place == expected
 
 
-def test_prompt_queue_look_takes_the_named_files_of_this_attempt(
-    host: FakeHost, backend: PromptQueueBackend
-) -> None:
-    files = [
-        {"filename": "a.png", "subfolder": folder, "type": "output"} for folder in ("e3/tok", "e3/old", "")
-    ]
+def test_prompt_queue_look_takes_the_named_files_of_this_attempt(host: FakeHost, backend: PromptQueueBackend) -> None:
+    files = [{"filename": "a.png", "subfolder": folder, "type": "output"} for folder in ("e3/tok", "e3/old", "")]
     host.place, host.entry = "ended", {"outputs": {"9": {"images": files}}, "status": SUCCESS}
 
     artifacts = backend.look(PROMPT).result.get("artifacts")
@@ -181,9 +177,7 @@ def test_prompt_queue_look_an_error_has_no_artifacts(host: FakeHost, backend: Pr
     assert "artifacts" not in result
 
 
-def test_prompt_queue_deliver_input_copies_once(
-    host: FakeHost, backend: PromptQueueBackend, tmp_path: Path
-) -> None:
+def test_prompt_queue_deliver_input_copies_once(host: FakeHost, backend: PromptQueueBackend, tmp_path: Path) -> None:
     source = tmp_path / "source.png"
     source.write_bytes(b"image")
     value = backend.deliver_input(source, "abc.png")

@@ -46,9 +46,7 @@ def test_backends_sightings_a_host_that_never_showed_the_prompt_is_not_waited_fo
     [(1, 1.9, True), (1, 2.0, False), (2, 0.0, False)],
     ids=["good", "old", "changed"],
 )
-def test_backends_sightings_fresh_while_young_and_nothing_changed(
-    version: int, age: float, expected: bool
-) -> None:
+def test_backends_sightings_fresh_while_young_and_nothing_changed(version: int, age: float, expected: bool) -> None:
     now = [0.0]
     known = sightings.Sightings(lambda: now[0])
     known.keep("id", Sighting("running"), 1)

@@ -136,9 +136,7 @@ def test_strict_yaml_read_survives_every_bomb_in_bounded_time_and_memory(which: 
     assert report["grown_mib"] < 50
 
 
-def test_strict_yaml_read_never_runs_what_a_tag_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_strict_yaml_read_never_runs_what_a_tag_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     case = next(case for case in cases("yaml.json") if case["id"] == "Y29")
 

@@ -9,13 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli_home import CliHome
 from comfyui_e3.e3_nodes.cli import catalogue, parser, render
 from comfyui_e3.e3_nodes.cli.answers import HINTS, Answer, Failure, Line, Table, UsageError, failure_of
 from comfyui_e3.e3_nodes.errors import InvalidConfig
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from cli_home import CliHome
 
 
 @pytest.fixture

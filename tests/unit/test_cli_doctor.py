@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes.cli import filesystems, node_info
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from cli_home import CliHome, Said
+from comfyui_e3.e3_nodes.cli import filesystems, node_info
 
 NODES: dict[str, Any] = {
     "EmptyImage": {

@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes.cli import catalogue, completion, manual
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from cli_home import REPO, CliHome
+from comfyui_e3.e3_nodes.cli import catalogue, completion, manual
 
 
 def test_cli_manual_is_docs_cli_md() -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from cli_home import CliHome, end_job
 from comfyui_e3.e3_nodes.cli import waiting
 from comfyui_e3.e3_nodes.cli.home import Home
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from cli_home import CliHome, end_job
 
 
 @pytest.fixture

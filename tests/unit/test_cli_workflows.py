@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cli_home import REPO, CliHome
 from comfyui_e3.e3_nodes import config_loader, job_schema, workflow_files
 from comfyui_e3.e3_nodes.cli import schemas
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from cli_home import REPO, CliHome
 
 GRAPH: dict[str, Any] = {
     "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},

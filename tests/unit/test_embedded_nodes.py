@@ -128,9 +128,7 @@ def test_embedded_calls_gather_links_values_and_hidden_inputs() -> None:
     graph = {"1": {"class_type": "Adder", "inputs": {}}}
     inputs = {"a": ["7", 1], "b": 2, "unknown": 3}
 
-    gathered = node_calls.gather_inputs(
-        Adder, "1", inputs, {"7": [[0], [4, 5]]}, graph, {"extra_pnginfo": {"w": 1}}
-    )
+    gathered = node_calls.gather_inputs(Adder, "1", inputs, {"7": [[0], [4, 5]]}, graph, {"extra_pnginfo": {"w": 1}})
 
     assert gathered == {"a": [4, 5], "b": [2], "me": ["1"], "graph": [graph], "png": [{"w": 1}]}
 

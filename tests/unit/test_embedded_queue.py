@@ -41,9 +41,7 @@ def taken(queue: PromptQueue) -> tuple[Any, int]:
 
 
 def finish(queue: PromptQueue, item_id: int) -> None:
-    queue.task_done(
-        item_id, {"outputs": {}, "meta": {}}, ExecutionStatus("success", True, []), lambda i: i[:5]
-    )
+    queue.task_done(item_id, {"outputs": {}, "meta": {}}, ExecutionStatus("success", True, []), lambda i: i[:5])
 
 
 def test_embedded_queue_get_smallest_number_then_id_first() -> None:

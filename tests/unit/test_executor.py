@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +12,6 @@ import pytest
 from comfyui_e3.e3_nodes import executor
 from comfyui_e3.e3_nodes.errors import DiskFull, HostUnavailable, PromptRefused
 from comfyui_e3.e3_nodes.model import Result
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import FakeBackend, Home
 
 

@@ -30,9 +30,7 @@ def test_failpoints_reach_passes_other_names(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "armed", ["publish.linked", "publish.link:kill", "publish.linked:explode", "publish.linked:x:kill", ":::"]
 )
-def test_failpoints_reach_refuses_what_it_cannot_understand(
-    armed: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failpoints_reach_refuses_what_it_cannot_understand(armed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(failpoints.VARIABLE, armed)
 
     with pytest.raises(ValueError, match="E3_FAILPOINT must be"):

@@ -198,9 +198,7 @@ def make_socket(path: Path) -> None:
 
 
 @posix_only
-@pytest.mark.parametrize(
-    "make", [make_folder, make_link, make_dangling_link, make_second_name, make_pipe, make_socket]
-)
+@pytest.mark.parametrize("make", [make_folder, make_link, make_dangling_link, make_second_name, make_pipe, make_socket])
 def test_file_utils_read_regular_file_refuses_what_is_none(
     make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -607,13 +605,9 @@ def home(tmp_path: Path) -> Path:
     return Path(os.path.realpath(tmp_path / "home"))
 
 
-@pytest.mark.parametrize(
-    "path", ["out/a/cat.png", r"out\a\cat.png", "./out/./a/cat.png", "out/b/../a/cat.png"]
-)
+@pytest.mark.parametrize("path", ["out/a/cat.png", r"out\a\cat.png", "./out/./a/cat.png", "out/b/../a/cat.png"])
 def test_file_utils_resolve_inside_places_paths(path: str, home: Path) -> None:
-    assert (
-        file_utils.resolve_inside(path, [str(home / "out")], base=str(home)) == home / "out" / "a" / "cat.png"
-    )
+    assert file_utils.resolve_inside(path, [str(home / "out")], base=str(home)) == home / "out" / "a" / "cat.png"
 
 
 def test_file_utils_resolve_inside_takes_an_absolute_path_under_any_root(home: Path) -> None:

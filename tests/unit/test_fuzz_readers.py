@@ -125,9 +125,7 @@ def test_validation_parse_config_name_gives_parts_or_a_refusal(name: str) -> Non
 
 
 @fuzz
-@given(
-    any_text | st.lists(st.sampled_from(["..", "a", "/", "\\", "C:", "~", ".png", " ", "nul"])).map("".join)
-)
+@given(any_text | st.lists(st.sampled_from(["..", "a", "/", "\\", "C:", "~", ".png", " ", "nul"])).map("".join))
 def test_validation_check_output_path_lets_only_harmless_paths_pass(path: str) -> None:
     def harmless(text: str) -> bool:
         validation.check_output_path(text, windows=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,6 @@ import pytest
 from comfyui_e3.e3_nodes import guardrails
 from comfyui_e3.e3_nodes.errors import DiskFull
 from comfyui_e3.e3_nodes.guardrails import Guardrails
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import Home
 
 NO_MODEL = "ComfyUI refuses the prompt: node 4 (CheckpointLoaderSimple): Value not in list: ckpt_name: 'x' not in []"

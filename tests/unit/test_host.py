@@ -84,9 +84,7 @@ def test_host_running_outside_comfyui_is_none() -> None:
     assert ComfyHost.running() is None
 
 
-def test_host_running_finds_what_is_imported_already(
-    server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_host_running_finds_what_is_imported_already(server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     found = ModuleType("server")
     found.PromptServer = SimpleNamespace(instance=server)  # type: ignore[attr-defined]
     for name, module in {"server": found, "folder_paths": ModuleType("f"), "nodes": ModuleType("n")}.items():
@@ -96,9 +94,7 @@ def test_host_running_finds_what_is_imported_already(
 
 
 @pytest.mark.parametrize("instance", [None, SimpleNamespace()], ids=["not made yet", "another server"])
-def test_host_running_is_not_fooled_by_a_module_of_that_name(
-    instance: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_host_running_is_not_fooled_by_a_module_of_that_name(instance: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = ModuleType("server")
     found.PromptServer = SimpleNamespace(instance=instance)  # type: ignore[attr-defined]
     for name, module in {"server": found, "folder_paths": ModuleType("f"), "nodes": ModuleType("n")}.items():
@@ -121,9 +117,7 @@ def test_host_claim_succeeds_once(host: ComfyHost) -> None:
     ],
     ids=["not yet", "loopback", "everywhere", "name"],
 )
-def test_host_address(
-    server: SimpleNamespace, host: ComfyHost, listens: dict[str, Any], expected: str | None
-) -> None:
+def test_host_address(server: SimpleNamespace, host: ComfyHost, listens: dict[str, Any], expected: str | None) -> None:
     vars(server).update(listens)
 
     assert host.address == expected
@@ -146,9 +140,7 @@ def test_host_public_folders_do_without_a_frontend(host: ComfyHost, tmp_path: Pa
 
 
 # --- handing a prompt over ---
-def test_host_post_prompt_uses_comfyuis_own_handler(
-    server: SimpleNamespace, host: ComfyHost, loop: LoopThread
-) -> None:
+def test_host_post_prompt_uses_comfyuis_own_handler(server: SimpleNamespace, host: ComfyHost, loop: LoopThread) -> None:
     async def handler(request: Any) -> web.Response:
         body = await request.json()
         body["prompt"].clear()
@@ -170,9 +162,7 @@ async def _running_loop() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
 
 
-def test_host_post_prompt_without_a_handler(
-    server: SimpleNamespace, host: ComfyHost, loop: LoopThread
-) -> None:
+def test_host_post_prompt_without_a_handler(server: SimpleNamespace, host: ComfyHost, loop: LoopThread) -> None:
     server.loop = loop.run(_running_loop())
 
     with pytest.raises(HostUnavailable, match=r"no POST /prompt handler; E3 supports ComfyUI 0\.3\.64"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,6 @@ import pytest
 from comfyui_e3.e3_nodes import judging, linking, monitor
 from comfyui_e3.e3_nodes.errors import DiskFull
 from comfyui_e3.e3_nodes.judging import Candidate
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import Home
 
 

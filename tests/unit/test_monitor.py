@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from pathlib import Path
@@ -12,9 +11,6 @@ import pytest
 from comfyui_e3.e3_nodes import monitor
 from comfyui_e3.e3_nodes.drop_folder import DropFolder
 from comfyui_e3.e3_nodes.errors import InvalidConfig, NameConflict
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import Home
 
 

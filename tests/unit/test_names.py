@@ -52,9 +52,7 @@ def test_names_parse_config_name_says_which_part_is_wrong(name: str, message: st
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", [NAME, NAME.removesuffix(".yaml"), f"/jobs/processing/image/{NAME}", f"image\\{NAME}"]
-)
+@pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".yaml"), f"/jobs/processing/image/{NAME}", f"image\\{NAME}"])
 def test_names_canonical_config_name_gives_one_form(name: str) -> None:
     assert validation.canonical_config_name(name) == NAME
 

@@ -18,9 +18,7 @@ def fields(node: Any) -> dict[str, Any]:
 
 
 def test_nodes_mappings_name_what_the_engine_folds() -> None:
-    assert (
-        nodes.NODE_CLASS_MAPPINGS.keys() == nodes.NODE_DISPLAY_NAME_MAPPINGS.keys() == graph.E3_INPUTS.keys()
-    )
+    assert nodes.NODE_CLASS_MAPPINGS.keys() == nodes.NODE_DISPLAY_NAME_MAPPINGS.keys() == graph.E3_INPUTS.keys()
     assert all(name.startswith("E3 Input ") for name in nodes.NODE_DISPLAY_NAME_MAPPINGS.values())
 
 

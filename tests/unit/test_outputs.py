@@ -66,9 +66,7 @@ class House:
             **changes,
         }
 
-    def stage(
-        self, name: str = "cat_00001_.png", data: bytes | None = None, node: str = "9"
-    ) -> dict[str, str]:
+    def stage(self, name: str = "cat_00001_.png", data: bytes | None = None, node: str = "9") -> dict[str, str]:
         path = self.staging / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(name.encode()) if data is None else data)
@@ -227,9 +225,7 @@ def test_outputs_write_outputs_without_any_file_is_no_success(house: House) -> N
     ],
     ids=["cut off", "empty", "a script", "empty text", "code", "page", "program", "type not allowed"],
 )
-def test_outputs_write_outputs_publishes_only_whole_results(
-    name: str, data: bytes, code: str, house: House
-) -> None:
+def test_outputs_write_outputs_publishes_only_whole_results(name: str, data: bytes, code: str, house: House) -> None:
     with pytest.raises(OutputError, match=name) as raised:
         outputs.write_outputs(result(house.stage(name, data)), house.dest())
 
@@ -324,9 +320,7 @@ def missing(house: House) -> str:
 
 
 @posix_only
-@pytest.mark.parametrize(
-    "make", [outside, climbing, link_inside, link_outside, linked_folder, pipe, folder, missing]
-)
+@pytest.mark.parametrize("make", [outside, climbing, link_inside, link_outside, linked_folder, pipe, folder, missing])
 def test_outputs_write_outputs_accepts_only_regular_files_of_this_attempt(
     make: Callable[[House], str], house: House
 ) -> None:
@@ -384,9 +378,7 @@ def test_outputs_write_outputs_moves_the_whole_set_to_one_version(house: House) 
     put(house, "image/cat.png")
     put(house, "image/cat_v2_2.png")
 
-    saved = outputs.write_outputs(
-        result(house.stage("a.png"), house.stage("b.png")), house.dest(if_exists="version")
-    )
+    saved = outputs.write_outputs(result(house.stage("a.png"), house.stage("b.png")), house.dest(if_exists="version"))
 
     assert [Path(path).name for path in saved["saved"]] == ["cat_v3.png", "cat_v3_2.png"]
     assert house.files()["image/cat.png"] == b"theirs"
@@ -497,9 +489,7 @@ def test_outputs_final_path_starts_at_home(house: House, tmp_path: Path) -> None
     assert found == os.path.realpath(house.finished / "image" / "cat_{index}.png")
 
 
-@pytest.mark.parametrize(
-    "file_path", ["jobs/processing/image/x.json", "x.png", "jobs/finished/a.result.json"]
-)
+@pytest.mark.parametrize("file_path", ["jobs/processing/image/x.json", "x.png", "jobs/finished/a.result.json"])
 def test_outputs_final_path_refuses_other_folders_and_our_own_names(file_path: str, house: House) -> None:
     with pytest.raises(InvalidConfig):
         outputs.final_path(file_path, house.cfg)
@@ -529,9 +519,7 @@ def test_outputs_deliver_rolls_forward_and_is_idempotent(house: House, promised:
     assert first["saved"] == [intent["final_path"] for intent in promised]
 
 
-def test_outputs_deliver_counts_what_was_delivered_and_is_gone_from_staging(
-    house: House, promised: list[Any]
-) -> None:
+def test_outputs_deliver_counts_what_was_delivered_and_is_gone_from_staging(house: House, promised: list[Any]) -> None:
     outputs.deliver(promised, roots=[str(house.finished)])
     outputs.discard_staging(str(house.staging))
 
@@ -557,9 +545,7 @@ def test_outputs_deliver_says_when_staging_is_lost(change: str, house: House, pr
     assert list(house.files()) == ["image/cat.png"]
 
 
-def test_outputs_deliver_stops_at_a_stranger_and_lists_what_is_there(
-    house: House, promised: list[Any]
-) -> None:
+def test_outputs_deliver_stops_at_a_stranger_and_lists_what_is_there(house: House, promised: list[Any]) -> None:
     put(house, "image/cat_2.png")
 
     with pytest.raises(OutputExists, match=r"already delivered: .*cat\.png"):
@@ -726,9 +712,7 @@ def test_outputs_write_result_file_says_only_strict_json(house: House) -> None:
 @pytest.mark.parametrize(
     ("linked", "keep", "kept"), [(True, "auto", True), (False, "auto", False), (True, "never", False)]
 )
-def test_outputs_finish_staging_keeps_what_costs_nothing(
-    linked: bool, keep: str, kept: bool, house: House
-) -> None:
+def test_outputs_finish_staging_keeps_what_costs_nothing(linked: bool, keep: str, kept: bool, house: House) -> None:
     house.stage()
 
     assert outputs.finish_staging(str(house.staging), linked=linked, keep_originals=keep) is kept

@@ -109,11 +109,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Another filesystem of one megabyte, where the machine lets us mount one."""
     point = tmp_path / "disk"
     point.mkdir()
-    if not (
-        sys.platform == "linux"
-        and os.geteuid() == 0
-        and mount("-t", "tmpfs", "-o", "size=1m", "e3", str(point))
-    ):
+    if not (sys.platform == "linux" and os.geteuid() == 0 and mount("-t", "tmpfs", "-o", "size=1m", "e3", str(point))):
         pytest.skip("may not mount a filesystem here")
     yield point
     subprocess.run(["umount", "-l", str(point)], check=True)
@@ -140,9 +136,7 @@ def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linking.os, "link", refuse)
 
 
-def fsync_fails(
-    monkeypatch: pytest.MonkeyPatch, is_doomed: Callable[[str], bool], code: int = errno.EIO
-) -> None:
+def fsync_fails(monkeypatch: pytest.MonkeyPatch, is_doomed: Callable[[str], bool], code: int = errno.EIO) -> None:
     """Make fsync fail for the files and folders whose path is doomed."""
     fsync = os.fsync
 
@@ -158,9 +152,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 # --- no room --------------------------------------------------------------------------------------
-def test_publish_faults_full_disk_leaves_nothing_and_is_mended_later(
-    small_disk: Path, tmp_path: Path
-) -> None:
+def test_publish_faults_full_disk_leaves_nothing_and_is_mended_later(small_disk: Path, tmp_path: Path) -> None:
     attempt = Attempt(tmp_path, small_disk)
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * (700 << 10))
@@ -361,9 +353,7 @@ def test_publish_faults_equal_stranger_at_the_last_moment_is_still_a_stranger(at
 def test_publish_faults_two_jobs_with_one_path_have_one_winner(tmp_path: Path) -> None:
     finished = tmp_path / "finished"
     attempts = [
-        Attempt(tmp_path / str(number), finished)
-        for number in range(4)
-        if not (tmp_path / str(number)).mkdir()
+        Attempt(tmp_path / str(number), finished) for number in range(4) if not (tmp_path / str(number)).mkdir()
     ]
     ready = threading.Barrier(4)
     ended: list[str] = []
@@ -635,8 +625,6 @@ def test_publish_faults_order_survives_a_loss_of_power(
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(linking.os, "link", note_link)
 
-    outputs.write_outputs(
-        attempt.stage(png()), attempt.dest, commit_intents=lambda _: not happened.append("promise")
-    )
+    outputs.write_outputs(attempt.stage(png()), attempt.dest, commit_intents=lambda _: not happened.append("promise"))
 
     assert happened == ["staged", "promise", *(["part"] if far else []), "link", "folder"]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from comfyui_e3.e3_nodes import pulse, store
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from stores import Clock, add_jobs, bring_to, fail, finish, job_name, start
 
 
@@ -85,9 +80,7 @@ def test_pulse_beat_tells_a_change_at_once(beats: pulse.Pulse, db: Any, watcher:
             "totals": {"pending": 1, "processing": 0, "done": 0, "failed": 0, "cancelled": 0},
         }
     ]
-    assert watcher.named("e3.job") == [
-        {"jobs": [{"config_name": job_name(1), "status": "pending", "phase": None}]}
-    ]
+    assert watcher.named("e3.job") == [{"jobs": [{"config_name": job_name(1), "status": "pending", "phase": None}]}]
 
 
 def test_pulse_beat_without_a_change_says_nothing(beats: pulse.Pulse, watcher: Watcher) -> None:
@@ -111,9 +104,7 @@ def test_pulse_beat_is_silent_about_a_renewed_lease(beats: pulse.Pulse, db: Any,
     assert watcher.events == []
 
 
-def test_pulse_beat_tells_each_step_of_a_job_once(
-    beats: pulse.Pulse, db: Any, watcher: Watcher, clock: Clock
-) -> None:
+def test_pulse_beat_tells_each_step_of_a_job_once(beats: pulse.Pulse, db: Any, watcher: Watcher, clock: Clock) -> None:
     add_jobs(db, 1)
     for step in ("leased", "executing"):
         job = start(db, step) if step == "leased" else db.get_job(job_name(1))
@@ -211,10 +202,7 @@ def test_pulse_beat_tells_progress_between_changes(beats: pulse.Pulse, db: Any, 
         watcher.seconds += 1
         beats.beat()
 
-    told = [
-        (each["config_name"], each["node"], each["value"], each["max"])
-        for each in watcher.named("e3.progress")
-    ]
+    told = [(each["config_name"], each["node"], each["value"], each["max"]) for each in watcher.named("e3.progress")]
     assert told == [(job_name(1), "3", value, 30.0) for value in (0.0, 1.0, 2.0)]
 
 

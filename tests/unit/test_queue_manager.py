@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes import queue_manager
 from comfyui_e3.e3_nodes.errors import InvalidConfig, UnknownJob, WrongState
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import Home
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,6 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import caretaker, executor, monitor, rebuilding, store
 from comfyui_e3.e3_nodes.errors import StoreUnavailable
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import FakeBackend, Home
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,6 @@ import pytest
 from comfyui_e3.e3_nodes import executor, locks, outputs, recovery
 from comfyui_e3.e3_nodes.errors import DiskFull, OutputError
 from comfyui_e3.e3_nodes.model import Intent
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import PNG, FakeBackend, Home
 
 LEASE_SECONDS = 60

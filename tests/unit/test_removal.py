@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,6 @@ import pytest
 from comfyui_e3.e3_nodes import filing, monitor, removal
 from comfyui_e3.e3_nodes.drop_folder import DropFolder
 from comfyui_e3.e3_nodes.errors import StoreUnavailable, UnknownJob
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import Home
 from stores import finish, lease
 
@@ -133,8 +129,6 @@ def test_removal_remove_jobs_by_filter_spans_slices(home: Home, monkeypatch: pyt
 def test_removal_remove_jobs_by_names_answers_for_each(home: Home) -> None:
     job = home.submit()
 
-    answers = removal.remove_jobs(
-        home.db, home.cfg, names=[job["config_name"], "T2I_nobody.yaml", job["config_name"]]
-    )
+    answers = removal.remove_jobs(home.db, home.cfg, names=[job["config_name"], "T2I_nobody.yaml", job["config_name"]])
 
     assert [answer["ok"] for answer in answers] == [True, False, True]  # type: ignore[typeddict-item]

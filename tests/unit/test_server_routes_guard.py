@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,6 @@ from comfyui_e3.e3_nodes.errors import InvalidSettings, StoreUnavailable
 from comfyui_e3.server_routes import guard, openapi, responses, routes
 from comfyui_e3.server_routes.call import Call, Route
 from multidict import CIMultiDict
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from rest import PREFIXES, BareRuntime, FakeEngine, make_app
 
 JSON = {"Content-Type": "application/json"}
@@ -52,9 +47,7 @@ class Asker:
 
 
 def url_of(prefix: str, route: Route) -> str:
-    return prefix + openapi.path_of(route).format(
-        config_name="T2I_20250101120000_1_x", n="0", path="page/page.html"
-    )
+    return prefix + openapi.path_of(route).format(config_name="T2I_20250101120000_1_x", n="0", path="page/page.html")
 
 
 def others(found: dict[str, int], status: int) -> dict[str, int]:
@@ -194,13 +187,9 @@ async def test_server_routes_guard_lets_the_token_pass(aiohttp_client: Any) -> N
     [StoreUnavailable("E3 is starting", code="starting"), InvalidSettings("unknown setting retry_limt")],
     ids=["starting", "broken settings"],
 )
-async def test_server_routes_guard_answers_everywhere_while_the_engine_is_broken(
-    asker: Any, problem: Any
-) -> None:
+async def test_server_routes_guard_answers_everywhere_while_the_engine_is_broken(asker: Any, problem: Any) -> None:
     engine = FakeEngine(problem=problem)
-    working = [
-        (prefix, route) for prefix, route in EVERY_ROUTE if route.is_open or route.path == "/openapi.json"
-    ]
+    working = [(prefix, route) for prefix, route in EVERY_ROUTE if route.is_open or route.path == "/openapi.json"]
     broken = [asked for asked in EVERY_ROUTE if asked not in working]
     ask = await asker(engine)
 
@@ -220,9 +209,7 @@ async def test_server_routes_guard_refuses_other_methods(asker: Any, engine: Fak
     assert others(found, 405) == {}
 
 
-async def test_server_routes_guard_names_the_methods_of_a_path(
-    aiohttp_client: Any, engine: FakeEngine
-) -> None:
+async def test_server_routes_guard_names_the_methods_of_a_path(aiohttp_client: Any, engine: FakeEngine) -> None:
     client = await aiohttp_client(make_app(engine))
 
     answer = await client.get("/e3/queue/pause")
@@ -231,7 +218,8 @@ async def test_server_routes_guard_names_the_methods_of_a_path(
 
 
 @pytest.mark.parametrize(
-    "path", ["/e3/nothing", "/api/e3/nothing", "/e3/jobs/x/explode", "/e3/jobs/x/", "/e3/jobs/", "/e3/a%0Ab", "/e3/jobs/%7B"]
+    "path",
+    ["/e3/nothing", "/api/e3/nothing", "/e3/jobs/x/explode", "/e3/jobs/x/", "/e3/jobs/", "/e3/a%0Ab", "/e3/jobs/%7B"],
 )
 async def test_server_routes_guard_answers_unknown_addresses(
     aiohttp_client: Any, engine: FakeEngine, path: str
@@ -252,9 +240,7 @@ async def test_server_routes_guard_answers_unknown_addresses_to_every_method(
     assert (await client.request(method, "/e3/settings", data=b"{}")).status == 404
 
 
-async def test_server_routes_guard_hides_what_went_wrong_inside(
-    aiohttp_client: Any, engine: FakeEngine
-) -> None:
+async def test_server_routes_guard_hides_what_went_wrong_inside(aiohttp_client: Any, engine: FakeEngine) -> None:
     client = await aiohttp_client(make_app(engine))  # a bare runtime has no table
 
     answer = await client.get("/e3/jobs")
@@ -325,8 +311,7 @@ async def test_server_routes_guard_does_not_wait_for_a_slow_body(
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
     reader, writer = await asyncio.open_connection(echo_client.host, echo_client.port)
     writer.write(
-        b"POST /e3/echo HTTP/1.1\r\nHost: localhost\r\n"
-        b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        b"POST /e3/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
     )
 
     line = await asyncio.wait_for(reader.readline(), 5)
@@ -437,6 +422,4 @@ def test_server_routes_guard_check_site_looks_at_every_header(headers: list[tupl
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_server_routes_guard_check_site_lets_own_pages_pass(site: str) -> None:
-    guard.check_site(
-        CIMultiDict([("Host", "localhost"), ("Sec-Fetch-Site", site), ("Origin", "http://localhost")])
-    )
+    guard.check_site(CIMultiDict([("Host", "localhost"), ("Sec-Fetch-Site", site), ("Origin", "http://localhost")]))

@@ -41,9 +41,7 @@ def test_server_routes_responses_failure_has_comfyuis_shape(error: errors.E3Erro
 
 
 def test_server_routes_responses_every_error_has_a_status() -> None:
-    kinds = [
-        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.E3Error)
-    ]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.E3Error)]
 
     assert all(400 <= responses.status_of(kind("x")) <= 503 for kind in kinds)
 
@@ -72,9 +70,7 @@ def test_server_routes_responses_encode_refuses_what_is_no_json(value: float) ->
         ("model/gltf-binary", "attachment"),
     ],
 )
-def test_server_routes_responses_file_is_shown_where_it_is_harmless(
-    media_type: str, disposition: str
-) -> None:
+def test_server_routes_responses_file_is_shown_where_it_is_harmless(media_type: str, disposition: str) -> None:
     response = responses.file(Path('a";\r\nX: y.png'), media_type)
 
     assert response.headers["Content-Disposition"].startswith(f"{disposition}; filename*=UTF-8''")

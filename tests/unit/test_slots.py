@@ -156,9 +156,7 @@ def test_slots_check_value_takes(value: Any, where: Any) -> None:
         pytest.param(True, slot("float"), "bad_type", "got true", id="switch for a float"),
         pytest.param(1, slot("bool"), "bad_type", "true or false", id="number for a switch"),
         pytest.param(2**64, slot("int"), "bad_value", "got 18446744073709551616", id="P21 beyond every seed"),
-        pytest.param(
-            -1, slot("int", min=0), "bad_value", "random: true", id="P21 -1 where nothing is random"
-        ),
+        pytest.param(-1, slot("int", min=0), "bad_value", "random: true", id="P21 -1 where nothing is random"),
         pytest.param(51, slot("int", max=50), "bad_value", "to 50, got 51", id="above max"),
         pytest.param(0.5, slot("float", min=1), "bad_value", "1 to inf, got 0.5", id="below min"),
         pytest.param(float("nan"), slot("float"), "bad_value", "finite", id="NaN"),

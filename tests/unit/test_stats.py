@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from comfyui_e3.e3_nodes import stats, store
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from stores import Clock, add_jobs, fail, finish, lease
 
 FAST = {"count": 5, "p50": 1_000, "p80": 2_000}

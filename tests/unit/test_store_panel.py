@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from comfyui_e3.e3_nodes import store
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from stores import Clock, add_jobs, bring_to, fail, job_name, lease
 
 

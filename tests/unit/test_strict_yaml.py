@@ -57,9 +57,7 @@ def test_strict_yaml_read_without_source_says_only_what_is_wrong() -> None:
         strict_yaml.read(b"")
 
 
-@pytest.mark.parametrize(
-    "foreign", [ValueError, RecursionError, KeyError, AttributeError, MemoryError, yaml.YAMLError]
-)
+@pytest.mark.parametrize("foreign", [ValueError, RecursionError, KeyError, AttributeError, MemoryError, yaml.YAMLError])
 def test_strict_yaml_read_wraps_whatever_the_parser_raises(
     foreign: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,9 +22,7 @@ def wired(*links: str) -> dict[str, Any]:
 
 
 def test_templates_check_template_takes_a_graph() -> None:
-    templates.check_template(
-        {"1": wired(), "2": wired("1", "1"), "9": SAVE, "3": wired("2", "1")}, "cat.json"
-    )
+    templates.check_template({"1": wired(), "2": wired("1", "1"), "9": SAVE, "3": wired("2", "1")}, "cat.json")
 
 
 @pytest.mark.parametrize(
@@ -78,9 +76,7 @@ def test_templates_parse_template_refuses(data: bytes, message: str) -> None:
 
 
 def test_templates_parse_template_takes_a_byte_order_mark() -> None:
-    assert templates.parse_template(b"\xef\xbb\xbf" + json.dumps({"9": SAVE}).encode(), "cat.json") == {
-        "9": SAVE
-    }
+    assert templates.parse_template(b"\xef\xbb\xbf" + json.dumps({"9": SAVE}).encode(), "cat.json") == {"9": SAVE}
 
 
 def test_templates_workflow_sha256_covers_template_and_entry() -> None:

@@ -89,9 +89,7 @@ def test_validation_problems_say_what_would_be_right(make_job: Any, changes: Any
 
 
 def test_validation_problems_finds_all_of_them(make_job: Any) -> None:
-    job = make_job(
-        priority="high", ouputs={}, outputs={"file_path": "../x.exe", "nodes": []}, workflow_id="wf"
-    )
+    job = make_job(priority="high", ouputs={}, outputs={"file_path": "../x.exe", "nodes": []}, workflow_id="wf")
 
     assert sorted(codes(job)) == [
         "bad_type",
@@ -110,9 +108,7 @@ def test_validation_validate_config_schema_raises_the_first_and_counts_the_other
 
 
 def test_validation_problems_carry_line_and_column() -> None:
-    document = strict_yaml.read(
-        b"job_type: T2I\nworkflow_id: wf_film\ninputs:\n  a: [x]\noutputs:\n  nodes: ['9']\n"
-    )
+    document = strict_yaml.read(b"job_type: T2I\nworkflow_id: wf_film\ninputs:\n  a: [x]\noutputs:\n  nodes: ['9']\n")
 
     found = validation.problems(document.data, WORKFLOWS, position=document.position)
 

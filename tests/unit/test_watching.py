@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,6 @@ from comfyui_e3.e3_nodes import watching
 from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
 from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptReturned, DiskFull, LeaseLost
 from comfyui_e3.e3_nodes.model import Progress, Result
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from fakes import GRAPH, FakeBackend, Home
 
 

@@ -67,14 +67,10 @@ def test_workflow_files_load_workflows_takes_an_empty_file(make_file: Any, text:
         pytest.param("wf: {template_path: a, required_inputs: [1]}", "a list of names", id="type in list"),
         pytest.param("wf: {template_path: api/no.json, required_inputs: []}", "cannot be read", id="gone"),
         pytest.param("wf: {template_path: ../x.json, required_inputs: []}", "stay inside", id="W02 above"),
-        pytest.param(
-            "wf: {template_path: 'api\\..\\..\\x', required_inputs: []}", "stay inside", id="W02 \\"
-        ),
+        pytest.param("wf: {template_path: 'api\\..\\..\\x', required_inputs: []}", "stay inside", id="W02 \\"),
         pytest.param("wf: {template_path: /etc/x.json, required_inputs: []}", "stay inside", id="W02 root"),
         pytest.param("wf: {template_path: 'C:x.json', required_inputs: []}", "stay inside", id="W02 drive"),
-        pytest.param(
-            "wf: {template_path: api/cat.json, required_inputs: [sead]}", "nearest: seed", id="no slot"
-        ),
+        pytest.param("wf: {template_path: api/cat.json, required_inputs: [sead]}", "nearest: seed", id="no slot"),
     ],
 )
 def test_workflow_files_load_workflows_refuses_entries(make_file: Any, entry: str, message: str) -> None:
@@ -99,21 +95,11 @@ def test_workflow_files_load_workflows_refuses_entries(make_file: Any, entry: st
         pytest.param("{node: '3', field: model}", "wired to node 4", id="a wire"),
         pytest.param("{node: '9', field: filename_prefix}", "outputs.file_path", id="the prefix"),
         pytest.param("{node: '3', field: seed, min: '0'}", "min must be a number", id="min no number"),
-        pytest.param(
-            "{node: '3', field: seed, min: 9, max: 1}", "min 9 is above max 1", id="range upside down"
-        ),
-        pytest.param(
-            "{node: '3', field: seed, default: x}", "must be a whole number", id="default of other type"
-        ),
-        pytest.param(
-            "{node: '3', field: seed, default: 9, max: 1}", "to 1, got 9", id="default out of range"
-        ),
-        pytest.param(
-            "{node: '3', field: seed, random: 1}", "random must be true or false", id="random no bool"
-        ),
-        pytest.param(
-            "{node: '4', field: name, random: true}", "only a number can be random", id="random text"
-        ),
+        pytest.param("{node: '3', field: seed, min: 9, max: 1}", "min 9 is above max 1", id="range upside down"),
+        pytest.param("{node: '3', field: seed, default: x}", "must be a whole number", id="default of other type"),
+        pytest.param("{node: '3', field: seed, default: 9, max: 1}", "to 1, got 9", id="default out of range"),
+        pytest.param("{node: '3', field: seed, random: 1}", "random must be true or false", id="random no bool"),
+        pytest.param("{node: '4', field: name, random: true}", "only a number can be random", id="random text"),
     ],
 )
 def test_workflow_files_load_workflows_refuses_inputs(make_file: Any, declared: str, message: str) -> None:

@@ -21,6 +21,7 @@ FLAGS = [
 ]
 
 ATTACK = """async ({target, wishes}) => {
+    const ENCODINGS = ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded"];
     const later = (ms) => new Promise((done) => setTimeout(done, ms));
     const soon = (promise) => Promise.race([Promise.resolve(promise).catch(() => 0), later(4000)]);
     const frames = [];
@@ -34,7 +35,8 @@ ATTACK = """async ({target, wishes}) => {
         frame({name: `sink-${enctype}-${number}`});
         const element = Object.assign(document.createElement("form"), {
             action: target + wish.path, method: "post", enctype, target: `sink-${enctype}-${number}`});
-        const [key, value] = enctype === "text/plain" ? [JSON.stringify(wish.body).slice(0, -1) + ',"x":"', '"}'] : ["priority", "1"];
+        const asJson = [JSON.stringify(wish.body).slice(0, -1) + ',"x":"', '"}'];
+        const [key, value] = enctype === "text/plain" ? asJson : ["priority", "1"];
         element.append(Object.assign(document.createElement("input"), {name: key, value}));
         document.body.append(element);
         element.submit();
@@ -53,8 +55,7 @@ ATTACK = """async ({target, wishes}) => {
             tries.push(fetch(url, {method: wish.method, mode, headers: {"Content-Type": type}, body}));
         tries.push(fetch(url, {method: wish.method, mode: "no-cors", body: new Blob([body])}));
         for (const type of ["text/plain", "application/json"]) navigator.sendBeacon(url, new Blob([body], {type}));
-        if (wish.method === "POST")
-            for (const enctype of ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded"]) form(wish, enctype, number);
+        if (wish.method === "POST") for (const enctype of ENCODINGS) form(wish, enctype, number);
         for (const tag of ["img", "script", "link"]) tries.push(load(tag, url));
         tries.push(new Promise((done) => {
             const socket = new WebSocket(url.replace("http", "ws"));
@@ -63,9 +64,11 @@ ATTACK = """async ({target, wishes}) => {
         }));
     });
     const sandboxed = frame({sandbox: "allow-scripts allow-forms"});
-    const inside = `for (const {method, path, body} of ${JSON.stringify(wishes)}) for (const mode of ["no-cors", "cors"])
-        for (const type of ["text/plain", "application/json"])
-            fetch(${JSON.stringify(target)} + path, {method, mode, headers: {"Content-Type": type}, body: JSON.stringify(body)}).catch(() => 0);`;
+    const inside = `for (const {method, path, body} of ${JSON.stringify(wishes)})
+        for (const mode of ["no-cors", "cors"]) for (const type of ["text/plain", "application/json"]) {
+            const wish = {method, mode, headers: {"Content-Type": type}, body: JSON.stringify(body)};
+            fetch(${JSON.stringify(target)} + path, wish).catch(() => 0);
+        }`;
     sandboxed.srcdoc = "<script>" + inside + "</" + "script>";
     const socket = new WebSocket(target.replace("http", "ws") + "/ws");
     socket.onopen = () => wishes.forEach((wish) => socket.send(JSON.stringify({type: "e3.job", data: wish})));
@@ -98,8 +101,8 @@ def wishes(name: str) -> list[dict[str, Any]]:
             "path": f"{prefix}/e3{path_of(route).format(config_name=name)}",
             "body": bodies.get((route.method, route.path), {}),
         }
-        for prefix in ("", "/api")
         for route in ROUTES
+        for prefix in (("", "/api") if route.method == "PATCH" else ("",))  # the unit tests try every twin
         if route.is_change
     ]
 

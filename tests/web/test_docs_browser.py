@@ -12,8 +12,8 @@ import pytest
 from comfyui_e3.server_routes.openapi import path_of
 from comfyui_e3.server_routes.routes import ROUTES
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
 from hosts import REPO, EmbeddedHost
 
@@ -57,7 +57,9 @@ def test_docs_browser_lists_every_route(page: Any, host: EmbeddedHost, prefix: s
 
     assert page.evaluate(LISTED) == [f"{route.method} /e3{path_of(route)}" for route in ROUTES]
     assert page.locator("pre").first.inner_text() == f"curl {host.url}{prefix}/jobs"
-    surface, text = page.evaluate("() => { const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]; }")
+    surface, text = page.evaluate(
+        "() => { const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]; }"
+    )
     page.set_viewport_size({"width": 360, "height": 700})
     assert surface != text and page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.faults == []

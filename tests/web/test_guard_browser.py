@@ -13,14 +13,13 @@ import pytest
 from comfyui_e3.server_routes.openapi import path_of
 from comfyui_e3.server_routes.routes import ROUTES
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e"), str(TESTS / "web")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
-import strangers
+from comfyui_e3.tests.web import strangers
+from comfyui_e3.tests.web.conftest import find_chromium
 from hosts import Host, RealComfyUI, available_hosts
 from studio import Studio, image_graph
-
-from comfyui_e3.tests.web.conftest import find_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -60,7 +59,7 @@ def _open_cors(host: type[Host], studio: Studio, patch: pytest.MonkeyPatch) -> N
         return
     packs = studio.base / "custom_nodes"
     packs.mkdir(parents=True)
-    shutil.copytree(TESTS / "web" / "packs" / "open_cors", packs / "open_cors")
+    shutil.copytree(Path(__file__).parent / "packs" / "open_cors", packs / "open_cors")
 
 
 @pytest.fixture
@@ -86,9 +85,7 @@ def state_of(studio: Studio) -> str:
 
 @pytest.mark.parametrize("target", ["127.0.0.1", "nas.lan"])
 @pytest.mark.parametrize("origin", ["127.0.0.1", "evil.example"], ids=["another port", "another name"])
-def test_guard_browser_no_strange_page_changes_anything(
-    studio: Studio, page: Any, origin: str, target: str
-) -> None:
+def test_guard_browser_no_strange_page_changes_anything(studio: Studio, page: Any, origin: str, target: str) -> None:
     before = state_of(studio)
     address = f"http://{target}:{studio.host.port}"
 
@@ -107,8 +104,8 @@ def test_guard_browser_own_page_changes_what_it_wants(studio: Studio, page: Any)
 
     answered = page.evaluate(
         """async (name) => {
-            const answer = await fetch(`/e3/jobs/${name}`, {method: "PATCH", headers: {"Content-Type": "application/json"},
-                body: JSON.stringify({priority: 7})});
+            const headers = {"Content-Type": "application/json"}, body = JSON.stringify({priority: 7});
+            const answer = await fetch(`/e3/jobs/${name}`, {method: "PATCH", headers, body});
             return [answer.status, (await answer.json()).priority];
         }""",
         studio.waiting,  # type: ignore[attr-defined]
@@ -119,11 +116,18 @@ def test_guard_browser_own_page_changes_what_it_wants(studio: Studio, page: Any)
 
 def test_guard_browser_rebound_name_reads_nothing(studio: Studio, page: Any) -> None:
     address = f"http://rebind.example:{studio.host.port}"
-    paths = [path_of(route).format(config_name=studio.waiting, n=0, path="page/docs.js") for route in ROUTES if not route.is_change]  # type: ignore[attr-defined]
+    paths = [
+        path_of(route).format(config_name=studio.waiting, n=0, path="page/docs.js")
+        for route in ROUTES
+        if not route.is_change
+    ]  # type: ignore[attr-defined]
 
     page.goto(f"{address}/")
     told = page.evaluate(
-        "(paths) => Promise.all(paths.map(async (path) => { const a = await fetch(path); return [a.status, await a.text()]; }))",
+        """(paths) => {
+            const read = async (path) => { const a = await fetch(path); return [a.status, await a.text()]; };
+            return Promise.all(paths.map(read));
+        }""",
         [f"{prefix}/e3{path}" for prefix in ("", "/api") for path in paths],
     )
 

@@ -142,7 +142,7 @@ test("a hidden page still asks for one who waits for a notification", async () =
   const { store, world, calls, fire } = makeStore();
   store.start();
   await fire();
-  store.isWanted = true;
+  store.isWanted = () => true;
   world.isHidden = true;
   calls.length = 0;
   await fire();

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,31 +13,29 @@ from urllib.parse import unquote
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
 from hosts import EmbeddedHost
 from rest import picture
 from studio import Studio, image_graph, through
 
-from comfyui_e3.tests.web.conftest import find_chromium
-
 pytestmark = pytest.mark.browser
 
-PAYLOADS: list[str] = json.loads((TESTS / "corpus" / "xss.json").read_text("utf-8"))
+PAYLOADS: list[str] = json.loads((Path(__file__).parents[1] / "corpus" / "xss.json").read_text("utf-8"))
 TABS = ("queue", "processing", "done", "failed", "rejected")
 MARKER = "xss7"
 
 CREATED = """() => {
-    const banned = "script:not([src]), iframe, object, embed, base, style, marquee, math, animate, e3-panel noscript, template, xss7, "
-        + "head > link:not([href^='web/']), body link, body meta, meta[http-equiv], video source, svg a, svg use, svg script";
-    const found = [...document.querySelectorAll(banned)];
-    for (const element of document.querySelectorAll("*")) {
-        const isBad = [...element.attributes].some(({name, value}) => name.startsWith("on") || name === "srcdoc"
-            || (["href", "src", "action", "data", "formaction"].includes(name) && /^\\s*(javascript|data:text|\\/\\/|x:|xss7)/i.test(value)));
-        if (isBad) found.push(element);
-    }
-    return found.map((element) => element.cloneNode().nodeName + " " + [...element.attributes].map((each) => each.name + "=" + each.value));
+    const banned = "script:not([src]), iframe, object, embed, base, style, marquee, math, animate, template, xss7, "
+        + "e3-panel noscript, head > link:not([href^='web/']), body link, body meta, meta[http-equiv], video source, "
+        + "svg a, svg use, svg script";
+    const addresses = ["href", "src", "action", "data", "formaction"];
+    const isBad = ({name, value}) => name.startsWith("on") || name === "srcdoc"
+        || (addresses.includes(name) && /^\\s*(javascript|data:text|\\/\\/|x:|xss7)/i.test(value));
+    const found = [...document.querySelectorAll("*")].filter((each) => [...each.attributes].some(isBad));
+    const told = (element) => [element.nodeName, ...[...element.attributes].map(({name, value}) => `${name}=${value}`)];
+    return [...document.querySelectorAll(banned), ...found].map((element) => told(element).join(" "));
 }"""
 
 LOADED = """(name) => {
@@ -96,6 +93,13 @@ def keep_one_running(studio: Studio) -> None:
     write(studio, "UPDATE jobs SET warnings = ?, metadata = ? WHERE status = 'processing'", texts)
 
 
+SPOIL = """UPDATE jobs
+SET    config_name = :name, identity = :identity, workflow_id = :text, media = :text, warnings = :warnings,
+       metadata = :metadata, error_type = :text, error_trace = :trace,
+       config = json_set(config, '$.inputs.text', :text, '$.outputs.file_path', :text)
+WHERE  status = :status AND config_name LIKE :old"""
+
+
 def spoil(studio: Studio, status: str) -> None:
     """Write straight into the table what no door would let in: names, ids, warnings, results."""
     for number, payload in enumerate(PAYLOADS):
@@ -103,14 +107,17 @@ def spoil(studio: Studio, status: str) -> None:
         metadata: dict[str, Any] = {payload: payload}
         if status == "done":
             metadata["saved"] = [str(result_named(studio, f"{as_name(payload)}{number}"))]
-        write(
-            studio,
-            "UPDATE jobs SET config_name = ?, identity = ?, workflow_id = ?, media = ?, warnings = ?, metadata = ?, "
-            "error_type = ?, error_trace = ?, config = json_set(config, '$.inputs.text', ?, '$.outputs.file_path', ?) "
-            "WHERE status = ? AND config_name LIKE ? ESCAPE '\\'",
-            [name, name.casefold(), payload, payload, json.dumps([payload]), json.dumps(metadata)]
-            + [payload, f"{payload}\n{payload}", payload, payload, status, f"T2I%\\_{status}{number}.yaml"],
-        )
+        values = {
+            "name": name,
+            "identity": name.casefold(),
+            "text": payload,
+            "trace": f"{payload}\n{payload}",
+            "warnings": json.dumps([payload]),
+            "metadata": json.dumps(metadata),
+            "status": status,
+            "old": f"T2I%{status}{number}.yaml",
+        }
+        write(studio, SPOIL, values)
 
 
 def result_named(studio: Studio, stem: str) -> Path:
@@ -133,7 +140,7 @@ def drop_rejected(studio: Studio) -> None:
     studio.until(lambda: len(studio.rejections()) >= len(PAYLOADS), "the rejections")
 
 
-def write(studio: Studio, statement: str, values: list[Any]) -> None:
+def write(studio: Studio, statement: str, values: Any) -> None:
     with contextlib.closing(sqlite3.connect(studio.home / "jobs" / "e3.sqlite3", timeout=10)) as con, con:
         assert con.execute(statement, values).rowcount == 1, values
 
@@ -169,7 +176,9 @@ def open_details_of_every_row(page: Any) -> list[str]:
     texts = []
     rows = page.locator("e3-job-row")
     for number in range(rows.count()):
-        name = rows.nth(number).evaluate("(row) => { row.querySelector('.e3-row-name').click(); return row.job.config_name; }")
+        name = rows.nth(number).evaluate(
+            "(row) => { row.querySelector('.e3-row-name').click(); return row.job.config_name; }"
+        )
         page.wait_for_function(LOADED, arg=name)
         texts.append(page.locator("e3-job-details").inner_text())
         assert page.evaluate(CREATED) == []

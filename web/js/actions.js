@@ -219,6 +219,17 @@ export class Actions {
     });
   }
 
+  /**
+   * @param {string} name
+   * @param {(graph: object, title: string) => Promise<void>} open puts a graph on the canvas
+   */
+  openGraph(name, open) {
+    return this.attempt(async () => {
+      await open(await this.client.graph(name), name.replace(/\.yaml$/, ""));
+      this.voice.toast({ text: STRINGS.done["open-graph"](whatOf([name])), life: SHORT_MS });
+    });
+  }
+
   /** @param {"pause" | "resume"} verb */
   setQueue(verb) {
     return this.attempt(async () => {

@@ -140,6 +140,11 @@ export class Client {
     return this.get(jobPath(name));
   }
 
+  /** @param {string} name @returns {Promise<object>} what the job runs, in API format */
+  graph(name) {
+    return this.get(`${jobPath(name)}/graph`);
+  }
+
   /** @returns {Promise<QueueState>} */
   queue() {
     return this.get("/e3/queue");

@@ -40,6 +40,7 @@ const PATHS = {
   end: "M12 4v12M6 10l6 6 6-6M5 20h14",
   grip: "M9 6h.01M9 12h.01M9 18h.01M15 6h.01M15 12h.01M15 18h.01",
   pin: "M9 4h6l-1 6 3 3H7l3-3zM12 13v7",
+  graph: "M4 5h6v5H4zM14 14h6v5h-6zM10 7.5h3a2 2 0 0 1 2 2V14",
   flag: "M6 21V4h11l-2 4 2 4H6",
 };
 

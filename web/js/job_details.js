@@ -25,11 +25,12 @@ const VERBS = {
   copy: { act: "copy", icon: "copy", label: STRINGS.copy },
   repin: { act: "repin", icon: "pin", label: STRINGS.repin },
   cancel: { act: "cancel", icon: "ban", label: STRINGS.cancel },
+  "open-graph": { act: "open-graph", icon: "graph", label: STRINGS.openGraph },
   delete: { act: "delete", icon: "trash", label: STRINGS.delete, isDanger: true },
 };
 
 /** @type {Record<string, string[]>} */
-export const VERBS_OF = {
+const VERBS_OF = {
   pending: ["god-mode", "copy", "repin", "cancel", "delete"],
   processing: ["copy", "cancel"],
   done: ["copy", "delete"],
@@ -37,11 +38,24 @@ export const VERBS_OF = {
   cancelled: ["retry", "copy", "repin", "delete"],
 };
 
+/**
+ * @param {import("./types.js").JobRow} job
+ * @param {boolean} hasCanvas whether there is one that takes the job's graph
+ * @returns {string[]} what can be done with the job, the first thing first
+ */
+export function verbsOf({ status }, hasCanvas) {
+  const [first, ...others] = VERBS_OF[status];
+  return [first, ...(hasCanvas ? ["open-graph"] : []), ...others];
+}
+
 /** Everything about one job. */
 export class JobDetailsElement extends HTMLElement {
   static define() {
     defineOnce("e3-job-details", JobDetailsElement);
   }
+
+  /** Whether there is a canvas that takes the job's graph. */
+  hasCanvas = false;
 
   connectedCallback() {
     if (this.body) return;
@@ -117,7 +131,7 @@ export class JobDetailsElement extends HTMLElement {
     setText(status, STRINGS.status[job.status]);
     setAttr(status, "data-status", job.status);
     refill(/** @type {Element} */ (this.verbs), [job.config_name, job.status], () =>
-      VERBS_OF[job.status].map((verb) => this.button(VERBS[verb], job)),
+      verbsOf(job, this.hasCanvas).map((verb) => this.button(VERBS[verb], job)),
     );
     const parts = [errorPart, warningsPart, inputsPart, timesPart, attemptsPart, factsPart, metadataPart];
     refill(/** @type {Element} */ (this.body), job, () => [

@@ -14,7 +14,14 @@ import { STRINGS } from "./strings.js";
 
 /** @typedef {import("./types.js").TabId} TabId */
 /** @typedef {import("./store.js").Store} Store */
-/** @typedef {{fullPage: string | null, notifier: import("./notifier.js").Notifier}} Host */
+/**
+ * What differs between ComfyUI and the page.
+ * @typedef {object} Host
+ * @property {string | null} fullPage where the page is, for those who are not on it
+ * @property {import("./notifier.js").Notifier} notifier
+ * @property {(graph: object, title: string) => Promise<void>} [openGraph] where there is a canvas
+ * @property {() => number} [undoMs] how long an undo is offered, where that is a setting
+ */
 
 const PAGE_SIZE = 200;
 const SECOND = 1_000;
@@ -49,6 +56,7 @@ export class PanelElement extends HTMLElement {
     };
     client.askToken = () => askToken(this);
     const parts = makeParts();
+    parts.details.hasCanvas = Boolean(host.openGraph);
     const seen = readView(sessionStorage);
     const actions = new Actions(client, voice, () => this.reload());
     const door = new FileDoor(this, parts, client, voice, () => this.reload());
@@ -267,6 +275,21 @@ export class PanelElement extends HTMLElement {
     if (hadFocus) list.focusRow(list.currentIndex);
   }
 
+  get hasCanvas() {
+    return Boolean(this.all.host.openGraph);
+  }
+
+  /** @param {string} name */
+  openGraph(name) {
+    const { actions, host } = this.all;
+    if (host.openGraph) actions.openGraph(name, host.openGraph);
+  }
+
+  /** Put the focus where the keys go on from. */
+  focusTab() {
+    /** @type {HTMLElement | null} */ (this.querySelector("[role=tab][aria-selected=true]"))?.focus();
+  }
+
   /** @returns {{fullPage: string | null, isNotifying: boolean}} */
   hostFacts() {
     const { fullPage, notifier } = this.all.host;
@@ -308,7 +331,8 @@ export class PanelElement extends HTMLElement {
    */
   say(toast) {
     this.announce([toast.text, ...(toast.lines ?? [])].join(". "));
-    return this.all.parts.toasts.show(toast);
+    const life = toast.isUndo ? this.all.host.undoMs?.() : undefined;
+    return this.all.parts.toasts.show({ life, ...toast });
   }
 
   /** @param {string} text */

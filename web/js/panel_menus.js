@@ -2,7 +2,7 @@
 /** What stands in the panel's menu and in a job's. */
 
 import { wish } from "./dom.js";
-import { VERBS_OF } from "./job_details.js";
+import { verbsOf } from "./job_details.js";
 import { STRINGS } from "./strings.js";
 
 /** @typedef {import("./menu.js").MenuItem} MenuItem */
@@ -31,9 +31,10 @@ export function panelItems(panel, { fullPage, isNotifying }) {
 /**
  * @param {import("./job_list.js").JobListElement} list
  * @param {JobRow} job
+ * @param {boolean} hasCanvas whether there is one that takes the job's graph
  * @returns {MenuItem[]}
  */
-export function rowItems(list, job) {
+export function rowItems(list, job, hasCanvas) {
   const here = { names: [job.config_name], jobs: [job] };
   const ask =
     (/** @type {string} */ name, detail = /** @type {object} */ (here)) =>
@@ -50,6 +51,7 @@ export function rowItems(list, job) {
       label: job.status === "processing" ? STRINGS.stop : STRINGS.cancel,
       run: ask("cancel"),
     },
+    "open-graph": { icon: "graph", label: STRINGS.openGraph, run: ask("open-graph") },
     delete: { icon: "trash", label: STRINGS.delete, keys: "Del", isDanger: true, run: ask("delete") },
   };
   const details = {
@@ -58,7 +60,7 @@ export function rowItems(list, job) {
     keys: "Enter",
     run: ask("open", { name: job.config_name, isKey: true }),
   };
-  const [first, ...others] = VERBS_OF[job.status].map((verb) => verbs[verb]);
+  const [first, ...others] = verbsOf(job, hasCanvas).map((verb) => verbs[verb]);
   return [
     details,
     first,

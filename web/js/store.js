@@ -50,7 +50,7 @@ export class Store extends EventTarget {
     /** Panels that somebody looks at. */
     this.viewers = 0;
     /** Somebody wants to hear of the end of the batch while the page is hidden. */
-    this.isWanted = false;
+    this.isWanted = () => false;
     this.failures = 0;
     this.sameAnswers = 0;
     this.hasPush = false;
@@ -118,7 +118,7 @@ export class Store extends EventTarget {
   /** An answer that was asked for earlier may not know the news yet; and news on the way keep their own time. */
   async tick() {
     this.timer = null;
-    if (this.world.isHidden() && !this.isWanted) return;
+    if (this.world.isHidden() && !this.isWanted()) return;
     await this.refreshing;
     await this.refresh();
     if (this.timer === null) this.soon(this.pause());

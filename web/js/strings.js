@@ -125,6 +125,7 @@ export const STRINGS = {
   delete: "Delete",
   details: "Details",
   repin: "Use today's workflow",
+  openGraph: "Open in the canvas",
   moveTop: "Move to the top",
   moveUp: "Move up",
   moveDown: "Move down",
@@ -279,6 +280,8 @@ export const STRINGS = {
     copy: (what) => `Queued a copy of ${what}`,
     /** @param {string} what */
     repin: (what) => `${what} uses today's workflow`,
+    /** @param {string} what */
+    "open-graph": (what) => `Opened ${what} in a tab of its own`,
     /** @param {string} what @param {number} n */
     set_priority: (what, n) => `${what}: priority ${n}`,
     /** @param {string} what */
@@ -315,5 +318,24 @@ export const STRINGS = {
     ["/", "Search"],
     ["Esc", "Back, or clear the selection"],
   ],
+  /** The palette's and the settings' texts stand in locales/en/ as well, from where ComfyUI takes translations. */
+  /** @type {Record<string, string>} */
+  commands: {
+    "E3.Open": "E3: show the queue",
+    "E3.TogglePause": "E3: pause or resume the queue",
+    "E3.Submit": "E3: queue job files…",
+    "E3.OpenPage": "E3: open the queue as a page",
+  },
+  /** @type {Record<string, {name: string, tooltip: string}>} */
+  settings: {
+    "E3.Notify": {
+      name: "Notify me when the batch ends",
+      tooltip: "Also when a job fails or the queue pauses itself. The browser asks whether it may.",
+    },
+    "E3.UndoSeconds": {
+      name: "Seconds to undo",
+      tooltip: "How long the queue offers Undo after a change.",
+    },
+  },
   networkError: "ComfyUI does not answer.",
 };

@@ -69,9 +69,7 @@ class TroubleSleep:
     @classmethod
     def INPUT_TYPES(cls):
         steps = ("INT", {"default": 10, "min": 1, "max": 100000})
-        return {
-            "required": {"steps": steps, "seconds": ("FLOAT", {"default": 0.01, "min": 0.0, "max": 10.0})}
-        }
+        return {"required": {"steps": steps, "seconds": ("FLOAT", {"default": 0.01, "min": 0.0, "max": 10.0})}}
 
     RETURN_TYPES = ("INT",)
     FUNCTION = "run"
@@ -102,9 +100,7 @@ class TroubleTell:
     OUTPUT_NODE = True
 
     def run(self, value, unique_id, prompt, extra_pnginfo):
-        return {
-            "ui": {"seen": [{"value": value, "id": unique_id, "nodes": sorted(prompt), "png": extra_pnginfo}]}
-        }
+        return {"ui": {"seen": [{"value": value, "id": unique_id, "nodes": sorted(prompt), "png": extra_pnginfo}]}}
 
 
 class TroublePicky:
@@ -168,9 +164,7 @@ async def seen(request):
             "prompt_id": state.prompt_id,
             "nodes": {key: [n["state"].value, n["value"], n["max"]] for key, n in list(state.nodes.items())},
         },
-        "has_core_prompt": any(
-            getattr(r, "path", "") == "/prompt" and r.method == "POST" for r in server.routes
-        ),
+        "has_core_prompt": any(getattr(r, "path", "") == "/prompt" and r.method == "POST" for r in server.routes),
     }
     return web.json_response(told)
 
