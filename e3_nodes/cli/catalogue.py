@@ -355,8 +355,9 @@ COMMANDS: tuple[Command, ...] = (
         "bench.run_bench",
         "measure how fast E3 is here, beside the least that does the same",
         "Each section works on scratch folders and servers of its own, so nothing of yours is touched: dispatch,\n"
-        "arrival, ingest, idle, lease, api, presence. COMFYUI_PATH and COMFYUI_PYTHON name a ComfyUI to measure in; else\n"
-        "the embedded host serves. The full sizes take about an hour, --quick takes two minutes and shows less.",
+        "arrival, ingest, idle, lease, api, presence. COMFYUI_PATH and COMFYUI_PYTHON name a ComfyUI to measure\n"
+        "in; else the embedded host serves. The full sizes take about an hour, --quick takes two minutes and\n"
+        "shows less.",
         (
             _option("--only", "SECTIONS", "names with commas between them; else all"),
             _flag("--quick", "small sizes"),
