@@ -150,15 +150,17 @@ class Promise(RuleBasedStateMachine):
         """The owner is silent for too long: its job is taken in the middle, and it must notice."""
         self.let_time_pass()
 
+        stolen: list[Any] = []
+
         def steal(name: str) -> None:
             if name == "exec.output_written":
                 for job in self.db.jobs_of_worker(self.processes[which].worker_id):
                     other = self.processes[thief].worker_id
-                    assert self.db.steal_job(job["id"], job["lease_token"] or "", other, 60)
+                    stolen.append(self.db.steal_job(job["id"], job["lease_token"] or "", other, 60))
 
         with mock.patch.object(failpoints, "reach", steal):
             self.run(which, "fine")
-        assert not self.db.jobs_of_worker(self.processes[1 - thief].worker_id)
+        assert all(self.db.holds_lease(job["id"], job["lease_token"]) for job in stolen)
 
     # --- the laws ---
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes import config_loader
+from comfyui_e3.e3_nodes.cli.catalogue import COMMANDS
 from comfyui_e3.server_routes import openapi
 from comfyui_e3.server_routes.routes import ROUTES
 
@@ -23,6 +24,11 @@ SETTINGS = [
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_docs_readme_lists_every_setting(setting: str) -> None:
     assert f"| `{setting}` |" in README
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.is_hidden], ids=lambda each: each.path)
+def test_docs_readme_lists_every_command(command) -> None:
+    assert f"| `e3 {command.path}` |" in README
 
 
 def test_docs_readme_lists_no_setting_that_does_not_exist() -> None:
