@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes import config_loader
+from comfyui_e3.e3_nodes import config_loader, monitor
 from comfyui_e3.e3_nodes.cli.catalogue import COMMANDS
 from comfyui_e3.server_routes import openapi
 from comfyui_e3.server_routes.routes import ROUTES
@@ -26,7 +27,7 @@ def test_docs_readme_lists_every_setting(setting: str) -> None:
     assert f"| `{setting}` |" in README
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.is_hidden], ids=lambda each: each.path)
+@pytest.mark.parametrize("command", [each for each in COMMANDS if not each.is_hidden], ids=lambda each: each.path)
 def test_docs_readme_lists_every_command(command) -> None:
     assert f"| `e3 {command.path}` |" in README
 
@@ -59,3 +60,14 @@ def test_docs_links_lead_somewhere(path: Path) -> None:
 
 def test_docs_changelog_has_the_present_version() -> None:
     assert f"## {config_loader.plugin_version()}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_docs_readme_shows_a_job_that_is_taken(tmp_path: Path) -> None:
+    found = re.search(r"    # jobs/processing/image/(\S+)\n((?:    .*\n)+)", README)
+    assert found is not None
+    cfg = config_loader.load_global_config(str(tmp_path / "global_config.yaml"))
+    workflows = config_loader.load_workflows(str(ROOT / "workflows"))
+
+    row = monitor.check_job(found[1], textwrap.dedent(found[2]).encode(), cfg, workflows)
+
+    assert row["workflow_id"] in README
