@@ -410,8 +410,16 @@ def error_type_of(exc: Exception) -> ErrorType:
 
 
 def trace_of(exc: Exception) -> str:
-    """Return what a person reads: the message of an error of ours, the whole traceback of any other."""
-    return str(exc) if isinstance(exc, E3Error) else "".join(traceback.format_exception(exc)).rstrip()
+    """Return what a person reads: the message of an error of ours; of any other what it is, then its traceback.
+
+    Examples:
+        >>> trace_of(ZeroDivisionError("no")).splitlines()[0]
+        'ZeroDivisionError: no'
+    """
+    if isinstance(exc, E3Error):
+        return str(exc)
+    head = traceback.format_exception_only(exc)[-1].strip()
+    return "\n".join([head, "".join(traceback.format_exception(exc)).rstrip()])
 
 
 def _fenced(held: bool, job: Job) -> None:
