@@ -398,7 +398,7 @@ def error_type_of(exc: Exception) -> ErrorType:
     """Tell the job's error type from what an attempt raised.
 
     Examples:
-        >>> error_type_of(AttemptFailed("no time left", code="timeout")).value
+        >>> error_type_of(E3Error("no time left", code="timeout")).value
         'timeout'
         >>> error_type_of(ZeroDivisionError()).value
         'error'
