@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from comfyui_e3.e3_nodes import config_loader, executor, failpoints, locks, monitor, recovery, store
+from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
 from comfyui_e3.e3_nodes.errors import HostUnavailable, PromptRefused
 from comfyui_e3.e3_nodes.guardrails import resume_if_disk_has_room
 from comfyui_e3.e3_nodes.model import Artifact, Result
@@ -40,6 +41,16 @@ class Killed(BaseException):
     """SIGKILL, as far as a test in one process can have it."""
 
 
+class Seen(FakeBackend):
+    """A ComfyUI whose prompts are seen running before they have ended."""
+
+    def look(self, prompt: Prompt) -> Sighting:
+        if self.places.get(prompt.prompt_id) == "pending":
+            self.places[prompt.prompt_id] = "running"
+            return Sighting("running")
+        return super().look(prompt)
+
+
 class Process:
     """One life of one executor: its lock, its memory of what is in hand, its ComfyUI."""
 
@@ -47,7 +58,7 @@ class Process:
 
     def __init__(self, machine: Promise) -> None:
         self.worker_id = f"worker-{next(self.numbers)}"
-        self.backend = FakeBackend(machine.scene.output)
+        self.backend = Seen(machine.scene.output)
         self.station = executor.Station(self.backend)
         self.lock = locks.ProcessLock(locks.lock_path(str(machine.scene.home), self.worker_id))
         self.lock.acquire()
@@ -79,11 +90,11 @@ class Promise(RuleBasedStateMachine):
 
     # --- what people and the world do ---
 
+    @precondition(lambda self: len(self.scene.dropped) < 6)
     @rule(batch=st.sampled_from([1, 1, 2]), retry_limit=st.integers(0, 1))
     def drop(self, batch: int, retry_limit: int) -> None:
-        if len(self.scene.dropped) < 6:
-            name = self.scene.drop(batch=batch, retry_limit=retry_limit)
-            monitor.take_files([str(self.scene.processing / name)], self.scene.cfg, self.workflows, self.db)
+        name = self.scene.drop(batch=batch, retry_limit=retry_limit)
+        monitor.take_files([str(self.scene.processing / name)], self.scene.cfg, self.workflows, self.db)
 
     @rule(seconds=st.sampled_from([1, 60, 700, 86_400, -86_400, -1_700_000_000]))
     def clock_moves(self, seconds: int) -> None:
@@ -145,8 +156,8 @@ class Promise(RuleBasedStateMachine):
     def be_killed_while_idle(self, which: int) -> None:
         self.bury(which)
 
-    @rule(which=st.integers(0, 1), thief=st.integers(0, 1))
-    def take_over_while_it_runs(self, which: int, thief: int) -> None:
+    @rule(which=st.integers(0, 1), thief=st.integers(0, 1), end=st.sampled_from(["fine", "error", "stop", "full"]))
+    def take_over_while_it_runs(self, which: int, thief: int, end: str) -> None:
         """The owner is silent for too long: its job is taken in the middle, and it must notice."""
         self.let_time_pass()
 
@@ -159,7 +170,7 @@ class Promise(RuleBasedStateMachine):
                     stolen.append(self.db.steal_job(job["id"], job["lease_token"] or "", other, 60))
 
         with mock.patch.object(failpoints, "reach", steal):
-            self.run(which, "fine")
+            self.run(which, end)
         assert all(self.db.holds_lease(job["id"], job["lease_token"]) for job in stolen)
 
     # --- the laws ---
@@ -175,7 +186,7 @@ class Promise(RuleBasedStateMachine):
         process = self.processes[which]
         backend = process.backend
         backend.refusal = {"refused": PromptRefused("no such node"), "absent": HostUnavailable("nobody")}.get(end)
-        backend.initial_place = "gone" if end == "gone" else "running"
+        backend.initial_place = "gone" if end == "gone" else "pending"
         backend.behave = lambda prompt: self.end_of(prompt, end, backend)
         executor.run_once(self.scene.cfg, self.workflows, self.db, process.worker_id, station=process.station)
 
@@ -194,12 +205,14 @@ class Promise(RuleBasedStateMachine):
         return Result(outcome="success", artifacts=[Artifact(node="9", path=str(path)) for path in paths])
 
     def let_time_pass(self) -> None:
-        """Let every backoff be over and every pause of E3's own be lifted, so that a job can run."""
+        """Let every backoff be over and every pause of E3's own be lifted, so that there is a job to run."""
         recovery.tidy_up(None, self.scene.cfg, self.db)
         self.now += 800_000
         resume_if_disk_has_room(self.scene.cfg, None, self.db)
         if (self.db.queue_state()["auto_reason"] or "").startswith(("evicted", "host_fault")):
             self.db.set_user_paused(False)
+        if self.db.most_urgent() is None:
+            self.drop(1, 1)
 
     def reconcile(self, which: int) -> int:
         process = self.processes[which]
@@ -228,8 +241,8 @@ class Promise(RuleBasedStateMachine):
 
 
 Promise.TestCase.settings = settings(
-    max_examples=50,
-    stateful_step_count=25,
+    max_examples=40,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
