@@ -69,7 +69,8 @@ def test_docs_browser_asks_for_the_token(page: Any, host: EmbeddedHost) -> None:
     page.goto(f"{host.url}/e3/docs")
     page.fill("input[name=token]", "wrong")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('input[name=token]')?.value === ''")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect(page.locator("input[name=token]")).to_have_value("")
     page.fill("input[name=token]", "secret")
     page.keyboard.press("Enter")
 
