@@ -10,11 +10,13 @@ from typing import Any
 
 import yaml
 
-from . import monitor, names, strict_yaml, validation
+from . import monitor, validation
 from .errors import InvalidConfig, NameConflict
 from .model import Job, Workflow
+from .parsing import strict_yaml
 from .queue_manager import find_job
 from .store.protocol import JobStore
+from .validation import names
 
 MAX_JOBNAME_BYTES = 60
 MOST_NAMES = 100_000

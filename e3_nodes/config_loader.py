@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import strict_yaml, validation
+from . import validation
 from .errors import E3Error, InvalidSettings
 from .model import MEDIA
+from .parsing import strict_yaml
 from .workflow_files import load_all_workflows, load_workflows
 
 __all__ = [

@@ -19,14 +19,7 @@ from typing import Any
 from . import failpoints, outputs, payload, queue_manager, watching
 from .backends.base import Backend, Prompt
 from .backends.http import HttpBackend
-from .errors import (
-    AttemptReturned,
-    DiskFull,
-    E3Error,
-    HostUnavailable,
-    LeaseLost,
-    StoreUnavailable,
-)
+from .errors import AttemptReturned, DiskFull, E3Error, HostUnavailable, LeaseLost, StoreUnavailable
 from .guardrails import DISK_FULL, Guardrails
 from .inputs import deliver_inputs
 from .logger import get_logger

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import linking
 from .errors import OutputError
+from .file_utils import linking
 from .model import ErrorType, Job, Status
 from .store.protocol import JobStore
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from . import file_utils, formats, payload
-from . import graph as graphs
+from . import file_utils, payload
 from .backends.base import Backend
 from .errors import InvalidConfig
 from .model import LightJob, Status, Workflow
+from .outputs import formats
+from .payload import graph as graphs
 from .queue_manager import find_job, job_details
 from .store.protocol import JobFilter, JobStore, JobSummary
 

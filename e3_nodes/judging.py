@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import inputs, linking, monitor, names, outputs, slots, strict_yaml, validation
-from .disk import fsync_dir, make_folder, remove_quietly
+from . import inputs, monitor, outputs, validation
 from .errors import InvalidConfig
+from .file_utils import linking
+from .file_utils.disk import fsync_dir, make_folder, remove_quietly
 from .model import Workflow
+from .parsing import strict_yaml
+from .payload import slots
 from .store.protocol import JobStore
-from .validation import Problem
+from .validation import Problem, names
 
 
 @dataclass

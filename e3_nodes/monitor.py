@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from . import failpoints, file_utils, inputs, outputs, strict_yaml, validation
+from . import failpoints, file_utils, inputs, outputs, validation
 from .drop_folder import LOOK_SECONDS, DropFolder, Signature, signature_of
 from .errors import E3Error, InvalidConfig, NameConflict, OutputExists
 from .logger import get_logger
 from .model import MAX_CONFIG_BYTES, MEDIA, Job, Workflow
+from .parsing import strict_yaml
 from .store.protocol import JobStore
 
 log = get_logger("monitor")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .graph import is_link
+from .payload.graph import is_link
 
 SAFE_INTEGER = 2**53 - 1
 """The largest whole number that the frontend, which is JavaScript, keeps exactly."""

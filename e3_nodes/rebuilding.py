@@ -15,10 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from . import file_utils, locks, outputs, store, strict_yaml, validation
+from . import file_utils, locks, outputs, store, validation
 from .errors import E3Error, StoreUnavailable
 from .logger import get_logger
 from .model import MAX_CONFIG_BYTES, Status
+from .parsing import strict_yaml
 from .store.protocol import JobStore
 
 log = get_logger("rebuilding")

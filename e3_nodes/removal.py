@@ -12,9 +12,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import file_utils, filing
+from . import file_utils
 from .errors import E3Error, OutputExists
 from .model import MAX_CONFIG_BYTES, Job, LightJob, Status
+from .outputs import filing
 from .queue_manager import find_job
 from .store.protocol import BulkAnswer, JobFilter, JobStore
 

@@ -13,8 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import file_utils, formats
+from . import file_utils
 from .errors import E3Error, UnknownJob
+from .outputs import formats
 
 if TYPE_CHECKING:
     from PIL import Image

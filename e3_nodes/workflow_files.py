@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
-from . import slots, strict_yaml, templates
 from .errors import InvalidConfig, InvalidWorkflow
 from .model import MAX_CONFIG_BYTES, Workflow, WorkflowInput
+from .parsing import strict_yaml
+from .payload import slots, templates
 
 ENTRY_FIELDS: dict[str, tuple[str, type]] = {
     "template_path": ("the path of a template", str),

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from ..e3_nodes import names
 from ..e3_nodes.runtime import Runtime
 from ..e3_nodes.store.protocol import JobStore
+from ..e3_nodes.validation import names
 from . import responses
 from .engine import Engine
 

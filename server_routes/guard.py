@@ -15,10 +15,11 @@ from typing import Any
 
 from aiohttp import web
 
-from ..e3_nodes import job_schema, names, strict_json
 from ..e3_nodes.errors import E3Error, InvalidConfig
 from ..e3_nodes.logger import get_logger
 from ..e3_nodes.model import MAX_CONFIG_BYTES
+from ..e3_nodes.parsing import strict_json
+from ..e3_nodes.validation import job_schema, names
 from . import responses
 from .call import Call, Route, Schema
 from .engine import Engine

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..e3_nodes.job_schema import job_schema
 from ..e3_nodes.model import MAX_PRIORITY, MEDIA, MIN_PRIORITY, Status
 from ..e3_nodes.thumbnails import MAX_SIZE, MIN_SIZE
+from ..e3_nodes.validation.job_schema import job_schema
 
 MOST_BULK_NAMES = 2_000
 EXAMPLE_NAME = "T2I_20250809123001_1_knight"

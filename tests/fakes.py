@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from comfyui_e3.e3_nodes import config_loader, store, templates
+from comfyui_e3.e3_nodes import config_loader, store
 from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
 from comfyui_e3.e3_nodes.model import Artifact, Progress, Result
 from comfyui_e3.e3_nodes.monitor import submit_job
+from comfyui_e3.e3_nodes.payload import templates
 
 PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"

@@ -11,10 +11,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from .. import file_utils, graph
+from .. import file_utils
 from ..errors import AttemptFailed, AttemptReturned, InvalidSettings, PromptRefused
 from ..model import ErrorType, Result
-from ..slots import FILE_FIELDS
+from ..payload import graph
+from ..payload.slots import FILE_FIELDS
 from .base import Prompt, Sighting
 from .http_backend import HttpBackend
 

@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .. import authoring, file_utils, judging, names, strict_yaml, validation
+from .. import authoring, file_utils, judging, validation
 from ..errors import InvalidConfig
 from ..judging import Candidate
 from ..model import MAX_CONFIG_BYTES
+from ..parsing import strict_yaml
+from ..validation import names
 from .answers import Answer, Block, Failure, Line, UsageError
 from .home import Home, open_home
 from .render import Screen

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import executor, graph, outputs, payload
+from .. import executor, outputs, payload
 from ..errors import E3Error
 from ..inputs import check_unchanged
 from ..model import Job, Status, Workflow
+from ..payload import graph
 from ..store.protocol import JobFilter
 from . import node_info
 from .checks import Check

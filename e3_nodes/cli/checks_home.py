@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import file_utils, folders, locks, recovery
+from .. import file_utils, locks, recovery
 from ..errors import E3Error
+from ..file_utils import folders
 from ..model import MEDIA, Status
 from ..store.protocol import JobStore
 from ..store.sqlite import check_sqlite_version

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from .. import authoring, job_views, payload, queue_manager, removal, slots
+from .. import authoring, job_views, payload, queue_manager, removal
 from ..errors import InvalidConfig
 from ..model import Workflow
+from ..payload import slots
 from ..store.protocol import JobFilter
 from .answers import Answer, Block, Line, Table, UsageError
 from .home import answer_of, each, open_home

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..graph import Graph, is_link
-from ..names import nearest
-from ..slots import FILE_FIELDS
+from ..payload.graph import Graph, is_link
+from ..payload.slots import FILE_FIELDS
+from ..validation.names import nearest
 
 _UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload", "image_folder", "upload", "remote")
 _FOLDERS = {

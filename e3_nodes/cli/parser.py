@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..names import nearest
+from ..validation.names import nearest
 from .answers import UsageError
 from .catalogue import COMMANDS, GROUPS, INTRO, Arg, Command
 

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .. import config_loader, graph, payload, slots, workflow_files
+from .. import config_loader, payload, workflow_files
 from ..config_loader import Setting
-from ..job_schema import job_schema
 from ..model import MEDIA, Workflow
+from ..payload import graph, slots
+from ..validation.job_schema import job_schema
 from .answers import Answer, UsageError
 from .home import open_home
 from .render import Screen

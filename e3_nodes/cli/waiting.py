@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import file_utils, job_views, names, queue_manager
+from .. import file_utils, job_views, queue_manager
 from ..model import Status
 from ..store.protocol import JobStore
+from ..validation import names
 from .answers import Answer, Failure, Line
 from .home import Home, open_home, unknown_job, workers_of
 from .queue_verbs import seconds

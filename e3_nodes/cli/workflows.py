@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import config_loader, file_utils, proposals, slots, templates, workflow_files
+from .. import config_loader, file_utils, workflow_files
 from ..errors import E3Error, InvalidConfig, InvalidWorkflow
-from ..graph import Graph
 from ..model import Workflow, WorkflowInput
+from ..payload import proposals, slots, templates
+from ..payload.graph import Graph
 from . import initialize
 from .answers import Answer, Block, Failure, Line, Table
 from .home import Home, open_home

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import names, store
+from .. import store
 from ..model import Job, Rejection, Status
 from ..store.protocol import JobStore
 from ..store.queries import load_queries
+from ..validation import names
 from .scene import Scene
 from .simulated import read_png
 

@@ -8,8 +8,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from .. import errors, names
+from .. import errors
 from ..model import DEFAULT_PRIORITY, JOB_TYPES, Job, LightJob, Status
+from ..validation import names
 
 _INDEX_COLUMNS = ("ended_key", "duration_key", "tie")
 _JSON_COLUMNS = ("config", "metadata", "warnings")

@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "copy in place",
         "F01 + watcher",
-        "linking.py",
+        "file_utils/linking.py",
         (
             (
                 "disk.patiently(os.link, src, dst, **extra)",
@@ -116,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "os.replace",
         "foreign-file test",
-        "linking.py",
+        "file_utils/linking.py",
         (
             (
                 "disk.patiently(os.link, src, dst, **extra)",
@@ -128,7 +128,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "exists() then rename",
         "F40",
-        "publishing.py",
+        "outputs/publishing.py",
         (
             (
                 '        _ask(terms, intent)\n        linking.link_or_rename_new(intent["staged_path"], folder.at(name), dst_dir_fd=folder.fd)',
@@ -148,14 +148,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "fsync of a result removed",
         "F50",
-        "planning.py",
+        "outputs/planning.py",
         (("        disk.fsync_file(real)\n", ""),),
         (ORDER,),
     ),
     Mutant(
         "fsync of the final folder removed",
         "F50",
-        "folders.py",
+        "file_utils/folders.py",
         (("            if self.fd is not None:\n                disk.sync_folder(self.fd)\n", "            pass\n"),),
         (ORDER,),
     ),
@@ -194,14 +194,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "except only YAMLError",
         "corpus Y20-Y33",
-        "strict_yaml.py",
+        "parsing/strict_yaml.py",
         (("        except _FOREIGN as exc:", "        except yaml.YAMLError as exc:"),),
         (tests("tests/unit/test_strict_yaml.py tests/unit/test_bad_input_corpus.py"),),
     ),
     Mutant(
         "CSafeLoader without pre-scan",
         "Y40 in a subprocess",
-        "strict_yaml.py",
+        "parsing/strict_yaml.py",
         (
             (
                 "            return Document(self._root(), self.warnings, self.positions)",
@@ -249,7 +249,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "unlink YAML before link",
         "F01 step 17",
-        "filing.py",
+        "outputs/filing.py",
         (
             (
                 "(_Filing.write, _Filing.sync, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear)",

@@ -10,17 +10,7 @@ from comfyui_e3.e3_nodes import errors
 from comfyui_e3.e3_nodes.model import Status
 from comfyui_e3.e3_nodes.store.lists import SORTS
 from comfyui_e3.e3_nodes.store.protocol import JobStore
-from comfyui_e3.tests.stores import (
-    Clock,
-    add_jobs,
-    bring_to,
-    fail,
-    finish,
-    job_name,
-    lease,
-    names_in_order,
-    row_of,
-)
+from comfyui_e3.tests.stores import Clock, add_jobs, bring_to, fail, finish, job_name, lease, names_in_order, row_of
 
 # --- lists ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import job_schema
+from comfyui_e3.e3_nodes.validation import job_schema
 from comfyui_e3.server_routes.call import Route
 from comfyui_e3.server_routes.openapi import path_of
 from comfyui_e3.server_routes.routes import ROUTES

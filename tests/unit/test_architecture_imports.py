@@ -15,11 +15,9 @@ LAYERS = {
     7: "runtime pulse",
     6: "executor filer turnstile watching recovery guardrails rebuilding caretaker",
     5: "monitor queue_manager judging authoring job_views removal stats thumbnails",
-    4: "config_loader workflow_files drop_folder file_events inputs outputs planning publishing filing staging "
-    "store backends embedded",
-    3: "file_utils disk folders formats linking listing reading host locks",
-    2: "validation names output_paths job_schema payload slots graph templates proposals "
-    "strict_yaml strict_json strict_values logger failpoints",
+    4: "config_loader workflow_files drop_folder file_events inputs outputs store backends embedded",
+    3: "file_utils host locks",
+    2: "validation parsing payload logger failpoints",
     1: "model errors",
 }
 LAYER_OF = {name: number for number, names in LAYERS.items() for name in names.split()}

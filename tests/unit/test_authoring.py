@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import authoring, names, strict_yaml
+from comfyui_e3.e3_nodes import authoring
 from comfyui_e3.e3_nodes.errors import InvalidConfig, NameConflict
+from comfyui_e3.e3_nodes.parsing import strict_yaml
+from comfyui_e3.e3_nodes.validation import names
 from fakes import Home
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from comfyui_e3.e3_nodes import strict_yaml, validation
+from comfyui_e3.e3_nodes import validation
 from comfyui_e3.e3_nodes.errors import InvalidConfig
+from comfyui_e3.e3_nodes.parsing import strict_yaml
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 GOOD_JOB = "job_type: T2I\nworkflow_id: wf\ninputs:\n  prompt: a cat\n"
@@ -88,7 +89,7 @@ def test_strict_yaml_read_json_gives_the_value_or_the_code_of_each_row(case: dic
 READ_BOMBS = """
 import json, sys, time
 import yaml
-from comfyui_e3.e3_nodes import strict_yaml
+from comfyui_e3.e3_nodes.parsing import strict_yaml
 from comfyui_e3.e3_nodes.errors import InvalidConfig
 
 def peak_mib():

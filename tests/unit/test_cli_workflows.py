@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from cli_home import REPO, CliHome
-from comfyui_e3.e3_nodes import config_loader, job_schema, workflow_files
+from comfyui_e3.e3_nodes import config_loader, workflow_files
 from comfyui_e3.e3_nodes.cli import schemas
+from comfyui_e3.e3_nodes.validation import job_schema
 
 GRAPH: dict[str, Any] = {
     "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},

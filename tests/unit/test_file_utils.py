@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import disk, file_utils, linking, reading
+from comfyui_e3.e3_nodes import file_utils
 from comfyui_e3.e3_nodes.errors import (
     DiskFull,
     FileChanging,
@@ -20,6 +20,7 @@ from comfyui_e3.e3_nodes.errors import (
     OutputError,
     OutputExists,
 )
+from comfyui_e3.e3_nodes.file_utils import disk, linking, reading
 from comfyui_e3.e3_nodes.model import MEDIA
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of files")

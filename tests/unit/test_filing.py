@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import filing, outputs, store
+from comfyui_e3.e3_nodes import outputs, store
 from comfyui_e3.e3_nodes.errors import OutputError
 from comfyui_e3.e3_nodes.filer import Filer
+from comfyui_e3.e3_nodes.outputs import filing
 from comfyui_e3.tests.stores import make_row
 
 

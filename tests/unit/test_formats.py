@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import pytest
-from comfyui_e3.e3_nodes import formats
+from comfyui_e3.e3_nodes.outputs import formats
 
 
 def box(kind: bytes, body: bytes = b"") -> bytes:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from comfyui_e3.e3_nodes import strict_yaml, validation
+from comfyui_e3.e3_nodes import validation
 from comfyui_e3.e3_nodes.errors import InvalidConfig
-from comfyui_e3.e3_nodes.strict_values import UNPRINTABLE
+from comfyui_e3.e3_nodes.parsing import strict_yaml
+from comfyui_e3.e3_nodes.parsing.strict_values import UNPRINTABLE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import graph as graphs
 from comfyui_e3.e3_nodes.errors import InvalidConfig
+from comfyui_e3.e3_nodes.payload import graph as graphs
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 GRAPH: Any = {

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import judging, linking, monitor
+from comfyui_e3.e3_nodes import judging, monitor
 from comfyui_e3.e3_nodes.errors import DiskFull
+from comfyui_e3.e3_nodes.file_utils import linking
 from comfyui_e3.e3_nodes.judging import Candidate
 from fakes import Home
 

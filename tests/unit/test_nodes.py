@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import graph, nodes
+from comfyui_e3.e3_nodes import nodes
+from comfyui_e3.e3_nodes.payload import graph
 
 CLASSES = list(nodes.NODE_CLASS_MAPPINGS.values())
 

@@ -12,14 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import disk, outputs
-from comfyui_e3.e3_nodes.errors import (
-    InvalidConfig,
-    LeaseLost,
-    OutputError,
-    OutputExists,
-    StagingLost,
-)
+from comfyui_e3.e3_nodes import outputs
+from comfyui_e3.e3_nodes.errors import InvalidConfig, LeaseLost, OutputError, OutputExists, StagingLost
+from comfyui_e3.e3_nodes.file_utils import disk
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of files")
 TOKEN = "0123456789abcdef" * 2

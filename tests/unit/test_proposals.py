@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import config_loader, proposals, slots
+from comfyui_e3.e3_nodes import config_loader
+from comfyui_e3.e3_nodes.payload import proposals, slots
 
 SHIPPED = config_loader.load_workflows(str(Path(config_loader.__file__).parents[1] / "workflows"))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import linking, outputs
+from comfyui_e3.e3_nodes import outputs
 from comfyui_e3.e3_nodes.errors import (
     DiskFull,
     E3Error,
@@ -27,6 +27,7 @@ from comfyui_e3.e3_nodes.errors import (
     OutputExists,
     StagingLost,
 )
+from comfyui_e3.e3_nodes.file_utils import linking
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 TOKEN = "0123456789abcdef" * 2
@@ -183,7 +184,8 @@ def test_publish_faults_file_size_limit_pauses_like_a_full_disk(tmp_path: Path) 
     result = attempt.stage(png(b"x" * 50_000))
     script = f"""
 import os, resource, signal
-from comfyui_e3.e3_nodes import linking, outputs
+from comfyui_e3.e3_nodes import outputs
+from comfyui_e3.e3_nodes.file_utils import linking
 from comfyui_e3.e3_nodes.errors import DiskFull
 link = os.link
 def far(src, dst, **kwargs):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import filing, monitor, removal
+from comfyui_e3.e3_nodes import monitor, removal
 from comfyui_e3.e3_nodes.drop_folder import DropFolder
 from comfyui_e3.e3_nodes.errors import StoreUnavailable, UnknownJob
+from comfyui_e3.e3_nodes.outputs import filing
 from fakes import Home
 from stores import finish, lease
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import graph, names, payload, strict_yaml, validation, workflow_files
+from comfyui_e3.e3_nodes import payload, validation, workflow_files
 from comfyui_e3.e3_nodes.model import MEDIA, Workflow
+from comfyui_e3.e3_nodes.parsing import strict_yaml
+from comfyui_e3.e3_nodes.payload import graph
+from comfyui_e3.e3_nodes.validation import names
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "jobs" / "examples"

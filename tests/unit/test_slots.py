@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import slots
 from comfyui_e3.e3_nodes.errors import InvalidConfig
+from comfyui_e3.e3_nodes.payload import slots
 
 
 def node(class_type: str = "KSampler", **inputs: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from comfyui_e3.e3_nodes import strict_yaml
 from comfyui_e3.e3_nodes.errors import InvalidConfig
+from comfyui_e3.e3_nodes.parsing import strict_yaml
 
 JOB = b"""\
 job_type: T2I

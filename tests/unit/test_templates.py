@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import templates
 from comfyui_e3.e3_nodes.errors import InvalidWorkflow
+from comfyui_e3.e3_nodes.payload import templates
 
 SAVE: Any = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import job_schema, strict_yaml, validation
+from comfyui_e3.e3_nodes import validation
 from comfyui_e3.e3_nodes.errors import InvalidConfig
+from comfyui_e3.e3_nodes.parsing import strict_yaml
+from comfyui_e3.e3_nodes.validation import job_schema
 
 WORKFLOWS: Any = {
     "wf_portrait": {

@@ -10,9 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import disk, file_utils, formats, publishing, reading
-from .errors import FileChanging, InvalidConfig, OutputError, OutputExists
-from .model import ALLOWED_EXTENSIONS, Intent
+from .. import file_utils
+from ..errors import FileChanging, InvalidConfig, OutputError, OutputExists
+from ..file_utils import disk, reading
+from ..model import ALLOWED_EXTENSIONS, Intent
+from . import formats, publishing
 from .publishing import Signature
 
 

@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, cast
 
-from .errors import InvalidConfig
+from ..errors import InvalidConfig
+from ..model import Workflow, WorkflowInput
 from .graph import E3_INPUTS, PREFIX, Graph, is_e3_input, is_link
-from .model import Workflow, WorkflowInput
 
 FILE_FIELDS: frozenset[tuple[str, str]] = frozenset(
     {

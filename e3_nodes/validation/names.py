@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypedDict
 
-from .errors import InvalidConfig
-from .model import JOB_TYPES
+from ..errors import InvalidConfig
+from ..model import JOB_TYPES
 
 MAX_NAME_BYTES = 150
 SHAPE = "TYPE_YYYYMMDDHHMMSS_X_jobname.yaml"

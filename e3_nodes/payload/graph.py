@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import InvalidConfig
+from ..errors import InvalidConfig
 
 Graph = dict[str, dict[str, Any]]
 

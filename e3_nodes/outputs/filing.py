@@ -11,9 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import disk, failpoints, file_utils, linking
-from .errors import E3Error, InvalidConfig, OutputExists
-from .model import MAX_CONFIG_BYTES
+from .. import failpoints, file_utils
+from ..errors import E3Error, InvalidConfig, OutputExists
+from ..file_utils import disk, linking
+from ..model import MAX_CONFIG_BYTES
 
 _MAX_RESULT_BYTES = 16 * 1024 * 1024
 

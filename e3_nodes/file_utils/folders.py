@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import disk, file_utils, linking, reading
-from .errors import InvalidConfig, OutputError
+from .. import file_utils
+from ..errors import InvalidConfig, OutputError
+from . import disk, linking, reading
 
 _OPEN = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | disk.PRIVATE
 

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import linking, names
+from ..errors import FileChanging, InvalidConfig
+from ..model import MEDIA
+from ..validation import names
+from . import linking
 from .disk import fsync_dir, fsync_file, make_folder, naming_faults, patiently, real_path, remove_quietly
-from .errors import FileChanging, InvalidConfig
 from .linking import copy_whole, link_or_rename_new, place_new
 from .listing import list_yaml_under, natural_key, regular_files_under
-from .model import MEDIA
 from .reading import open_regular, read_regular_file, sha256_of
 
 __all__ = [

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 
-from .errors import InvalidConfig
-from .model import ALLOWED_EXTENSIONS
+from ..errors import InvalidConfig
+from ..model import ALLOWED_EXTENSIONS
 
 MAX_PATH_LENGTH = 1024
 MAX_PART_BYTES = 240  # 255 is every filesystem's limit; E3 adds _v2 and _12

@@ -14,10 +14,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import job_schema, strict_values
-from .errors import InvalidConfig
-from .job_schema import Problem
-from .model import (
+from ..errors import InvalidConfig
+from ..model import (
     DEFAULT_PRIORITY,
     DEFAULT_RETRY_LIMIT,
     MAX_PRIORITY,
@@ -26,6 +24,9 @@ from .model import (
     KeyPath,
     Workflow,
 )
+from ..parsing import strict_values
+from . import job_schema
+from .job_schema import Problem
 from .names import (
     canonical_config_name,
     check_media,

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from . import disk, failpoints, linking, reading
-from .errors import FileChanging, InvalidConfig, LeaseLost, OutputError, OutputExists, StagingLost
-from .folders import Folder, open_folder
-from .model import Intent
+from .. import failpoints
+from ..errors import FileChanging, InvalidConfig, LeaseLost, OutputError, OutputExists, StagingLost
+from ..file_utils import disk, linking, reading
+from ..file_utils.folders import Folder, open_folder
+from ..model import Intent
 
 Signature = tuple[int, int, int, int]
 """Device, inode, size and mtime: equal ones mean the same bytes."""

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
+from ..errors import InvalidConfig
+from ..model import KeyPath
 from . import strict_values
-from .errors import InvalidConfig
-from .model import KeyPath
 from .strict_json import read_json
 
 __all__ = ["Document", "KeyPath", "Position", "read", "read_json"]

@@ -6,8 +6,8 @@ import codecs
 import json
 from typing import Any, NoReturn
 
+from ..errors import InvalidConfig
 from . import strict_values
-from .errors import InvalidConfig
 
 MAX_JSON_DEPTH = 16
 

@@ -7,8 +7,8 @@ import math
 import re
 from typing import Any
 
-from .errors import InvalidConfig
-from .model import MAX_CONFIG_BYTES
+from ..errors import InvalidConfig
+from ..model import MAX_CONFIG_BYTES
 
 MIN_INTEGER, MAX_INTEGER = -(2**63 - 1), 2**64 - 1  # seeds use the upper half
 

@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import FileChanging, InvalidConfig
 from . import disk
-from .errors import FileChanging, InvalidConfig
 
 _READ = os.O_RDONLY | disk.NO_FOLLOW | disk.NO_WAIT | disk.PRIVATE
 _CHUNK = 1 << 20

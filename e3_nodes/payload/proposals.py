@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..model import WorkflowInput
 from .graph import E3_INPUTS, Graph, is_e3_input, is_link, natural_key
-from .model import WorkflowInput
 from .slots import FILE_FIELDS
 
 SEEDS = ("seed", "noise_seed")

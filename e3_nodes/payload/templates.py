@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import InvalidWorkflow
+from ..errors import InvalidWorkflow
 from .graph import Graph, is_e3_input, is_link, save_nodes
 
 MAX_TEMPLATE_BYTES = 16 * 1024 * 1024

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..model import DEFAULT_PRIORITY, JOB_TYPES, MAX_PRIORITY, MAX_RETRY_LIMIT, MIN_PRIORITY, KeyPath
 from . import names
-from .model import DEFAULT_PRIORITY, JOB_TYPES, MAX_PRIORITY, MAX_RETRY_LIMIT, MIN_PRIORITY, KeyPath
 
 MAX_TIMEOUT_SECONDS = 30 * 24 * 3600
 

@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from . import disk, failpoints, file_utils
+from .. import failpoints, file_utils
+from ..file_utils import disk
 
 FOLDER = "e3"
 _TOKEN = re.compile("[0-9a-f]{32}")

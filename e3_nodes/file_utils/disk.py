@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import DiskFull, E3Error, OutputError, OutputExists
+from ..errors import DiskFull, E3Error, OutputError, OutputExists
 
 HAS_DIR_FD = {os.open, os.mkdir, os.stat, os.link, os.unlink, os.rename} <= os.supports_dir_fd
 """Whether names can be read relative to an open folder; Windows cannot."""

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ..errors import InvalidConfig
+from ..model import Workflow
 from . import graph as graphs
 from . import slots
-from .errors import InvalidConfig
 from .graph import prepare_attempt as prepare_attempt
-from .model import Workflow
 from .slots import input_slots as input_slots
 from .templates import check_template as check_template
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import FilesystemUnsupported, InvalidConfig, OutputError, OutputExists
 from . import disk, reading
-from .errors import FilesystemUnsupported, InvalidConfig, OutputError, OutputExists
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 _RENAME_NEW = {"linux": ("renameat2", 1, -100), "darwin": ("renameatx_np", 4, -2)}

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import failpoints, file_utils, formats, planning, publishing
-from .errors import InvalidConfig, LeaseLost, OutputError, OutputExists
+from .. import failpoints, file_utils
+from ..errors import InvalidConfig, LeaseLost, OutputError, OutputExists
+from ..file_utils.folders import open_folder
+from ..model import ALLOWED_EXTENSIONS, Intent
+from . import formats, planning, publishing
 from .filing import file_job, file_jobs, finished_path, read_result_file, result_of, write_result_file
-from .folders import open_folder
-from .model import ALLOWED_EXTENSIONS, Intent
 from .planning import Plan, plan_outputs
 from .publishing import Terms, remove_leftovers
 from .staging import collect_parts, collect_staging, discard_staging, fence_staging, finish_staging
