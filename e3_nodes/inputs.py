@@ -51,7 +51,7 @@ def settle_inputs(
     """
     workflow = payload.find_workflow(workflow_id, workflows)
     settled = payload.resolve_random(workflow, inputs, rng or random.SystemRandom())
-    payload.build_payload(workflow_id, settled, workflows)
+    payload.check_inputs(workflow, settled)
     pinned = {name: _pin(name, settled[name], cfg) for name in payload.file_inputs(workflow, settled)}
     return settled, pinned
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -27,7 +27,13 @@ GATHER_SECONDS = 0.01
 """How long a file event waits for others that came with it."""
 
 SLICE = 50
-"""Files a transaction; between slices other threads, ComfyUI's loop above all, get their turn."""
+"""Files judged in a row; between slices other threads, ComfyUI's loop above all, get their turn."""
+
+BATCH = 200
+"""Files a transaction."""
+
+MOST_SAID = 20
+"""Files that a scan names one by one in the log; of more it gives the number."""
 
 
 class _Judgement(TypedDict):
@@ -73,14 +79,13 @@ def scan_once(
     if ready:
         failpoints.reach("scan.seen")
     findings: list[Finding] = []
-    for start in range(0, len(ready), SLICE):
+    for start in range(0, len(ready), BATCH):
         try:
-            findings += take_files(ready[start : start + SLICE], cfg, workflows, db, folder=folder)
+            findings += take_files(ready[start : start + BATCH], cfg, workflows, db, folder=folder)
         except Exception:
             for path in ready[start:]:  # they were not taken: look at them again
                 folder.unsettle(path)
             raise
-        sleep(0)
     for path in folder.take_gone():
         db.clear_rejection(path)
     return findings + [Finding(path=path, status="settling") for path in folder.settling()]
@@ -113,8 +118,7 @@ def run_monitor_loop(
         try:
             if refresh is not None and refresh():
                 folder.judge_again()
-            for finding in scan_once(cfg, workflows, db, folder=folder):
-                _say(finding)
+            _say(scan_once(cfg, workflows, db, folder=folder))
         except Exception:
             log.exception("The scan of %s failed; it is tried again", cfg["paths"]["jobs_processing"])
         wake.wait(folder.seconds_to_next_look(cfg["poll_interval_ms"] / 1000))
@@ -135,7 +139,9 @@ def take_files(
     folder = folder or DropFolder(cfg["paths"]["jobs_processing"])
     rows: list[dict[str, Any]] = []
     findings: list[Finding] = []
-    for path in paths:
+    for number, path in enumerate(paths, 1):
+        if number % SLICE == 0:
+            time.sleep(0)
         try:
             row, signature = read_job_file(path, cfg, workflows)
             folder.judged(path, signature)
@@ -218,7 +224,6 @@ def _finding(row: Mapping[str, Any], job_id: int, outcome: str, db: JobStore) ->
     path, name = row["config_path"], row["config_name"]
     if outcome == "name_conflict":
         return _reject(path, _conflict(name), db)
-    db.clear_rejection(path)
     if outcome == "duplicate" and Path(path).exists():  # it may have been filed since it was read
         db.mark_unfiled(job_id)
     status = "duplicate" if outcome == "duplicate" else "accepted"
@@ -239,11 +244,15 @@ def _reject(path: str, exc: E3Error, db: JobStore) -> Finding:
     return Finding(path=path, status="rejected", code=exc.code, reason=str(exc), line=exc.line, column=exc.column)
 
 
-def _say(finding: Finding) -> None:
-    if finding["status"] == "accepted":
+def _say(findings: Sequence[Finding]) -> None:
+    taken = [finding for finding in findings if finding["status"] == "accepted"]
+    for finding in taken[:MOST_SAID]:
         log.info("Took %s", finding.get("config_name"), extra={"action": "job_accepted"})
-    elif finding["status"] == "rejected":
-        log.warning("Rejected %s: %s", finding["path"], finding.get("reason"), extra={"action": "job_rejected"})
+    if len(taken) > MOST_SAID:
+        log.info("Took %d more jobs", len(taken) - MOST_SAID, extra={"action": "job_accepted"})
+    for finding in findings:
+        if finding["status"] == "rejected":
+            log.warning("Rejected %s: %s", finding["path"], finding.get("reason"), extra={"action": "job_rejected"})
 
 
 def read_job_file(

@@ -78,12 +78,14 @@ def _least_table(path: Path, rows: int) -> sqlite3.Connection:
 
 
 def _least(con: sqlite3.Connection) -> None:
+    con.execute("PRAGMA synchronous = NORMAL")
     con.execute("BEGIN IMMEDIATE")
     row = con.execute(
         "UPDATE jobs SET status = 'processing', token = 't' WHERE id = "
         "(SELECT id FROM jobs WHERE status = 'pending' ORDER BY priority, id LIMIT 1) RETURNING *"
     ).fetchone()
     con.execute("COMMIT")
+    con.execute("PRAGMA synchronous = FULL")
     con.execute("BEGIN IMMEDIATE")
     con.execute("UPDATE jobs SET status = 'done', token = NULL WHERE id = ? AND token = 't'", (row[0],))
     con.execute("COMMIT")

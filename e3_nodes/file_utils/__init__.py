@@ -188,7 +188,10 @@ def resolve_inside(path: str, roots: Sequence[str], *, base: str) -> Path:
     outside = InvalidConfig(f"{path!r} leads out of the allowed folders", code="path_outside")
     if _DRIVE.match(text) and not Path(text).is_absolute():
         raise outside
-    real = real_path(Path(base) / text)
+    try:
+        real = real_path(Path(base) / text)
+    except UnicodeEncodeError as exc:  # half of a character, which no file's name can hold
+        raise InvalidConfig(f"{path!r} names no file", code="path_invalid") from exc
     if not any(is_inside(real, root) for root in roots):
         raise outside
     return real
@@ -205,7 +208,8 @@ def is_inside(real: Path, root: str | os.PathLike[str]) -> bool:
         >>> is_inside(Path("/a/b"), "/a"), is_inside(Path("/ab"), "/a")
         (True, False)
     """
-    return real_path(root) in real.parents
+    folder = os.path.normcase(real_path(root))
+    return os.path.normcase(real).startswith(os.path.join(folder, ""))  # noqa: PTH118 - text: asked for every job
 
 
 def same_filesystem(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

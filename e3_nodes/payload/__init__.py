@@ -52,6 +52,22 @@ def build_payload(workflow_id: str, inputs: Mapping[str, Any], workflows: Mappin
     return graphs.finish(filled)
 
 
+def check_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> None:
+    """Refuse inputs that ``build_payload`` would refuse, without building anything.
+
+    Args:
+        workflow: The job's workflow.
+        inputs: The job's inputs.
+
+    Raises:
+        InvalidConfig: If an input is missing, unknown, ambiguous, of the wrong type or out of range.
+
+    Examples:
+        >>> check_inputs({"template": {"9": {"class_type": "SaveText", "inputs": {"text": ""}}}}, {"text": "hello"})
+    """
+    _values(workflow, inputs)
+
+
 def find_workflow(workflow_id: str, workflows: Mapping[str, Workflow]) -> Workflow:
     """Look a workflow up, and name the nearest ones when it is not there.
 
@@ -98,12 +114,12 @@ def resolve_random(workflow: Workflow, inputs: Mapping[str, Any], rng: Rng) -> d
         >>> resolve_random({"template": template, "inputs": declared}, {}, random.Random())
         {'seed': 7}
     """
-    drawn = dict(inputs)
-    given = {slots.address(slots.resolve(workflow, name)) for name in inputs}
+    drawn, found = dict(inputs), slots.Slots(workflow)
+    given = {slots.address(found.resolve(name)) for name in inputs}
     for name, declared in workflow.get("inputs", {}).items():
         if not declared.get("random"):
             continue
-        slot = slots.resolve(workflow, name)
+        slot = found.resolve(name)
         is_open = drawn[name] == -1 if name in drawn else slots.address(slot) not in given
         if is_open:
             drawn[name] = _draw(slot, rng)
@@ -128,7 +144,8 @@ def file_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> list[str]:
         >>> file_inputs({"template": template}, {"image": "jobs/cat.png"})
         ['image']
     """
-    return [name for name in inputs if slots.resolve(workflow, name)["type"] == "file"]
+    found = slots.Slots(workflow)
+    return [name for name in inputs if found.resolve(name)["type"] == "file"]
 
 
 def _draw(slot: slots.Slot, rng: Rng) -> int | float:
@@ -142,8 +159,9 @@ def _values(workflow: Workflow, inputs: Mapping[str, Any]) -> list[tuple[slots.S
     """Say what goes where: the job's inputs, and the map's defaults where the job is silent."""
     given: dict[str, str] = {}
     values: list[tuple[slots.Slot, Any]] = []
+    found = slots.Slots(workflow)
     for name, value in inputs.items():
-        slot = slots.resolve(workflow, name)
+        slot = found.resolve(name)
         slots.check_value(name, value, slot)
         place = slots.address(slot)
         if place in given:
@@ -151,17 +169,17 @@ def _values(workflow: Workflow, inputs: Mapping[str, Any]) -> list[tuple[slots.S
         given[place] = name
         values.append((slot, value))
     for name, declared in workflow.get("inputs", {}).items():
-        slot = slots.resolve(workflow, name)
+        slot = found.resolve(name)
         if "default" in declared and slots.address(slot) not in given:
             values.append((slot, declared["default"]))
-    _check_required(workflow, inputs, {slots.address(slot) for slot, _ in values})
+    _check_required(workflow, found, inputs, {slots.address(slot) for slot, _ in values})
     return values
 
 
-def _check_required(workflow: Workflow, inputs: Mapping[str, Any], places: set[str]) -> None:
+def _check_required(workflow: Workflow, found: slots.Slots, inputs: Mapping[str, Any], places: set[str]) -> None:
     names = [name for name in workflow.get("required_inputs", []) if not slots.fills_itself(workflow, name)]
     missing = [name for name in names if name not in inputs]
-    for name, slot in slots.input_slots(workflow).items():
+    for name, slot in found.by_name().items():
         if slot.get("required") and name not in names and slots.address(slot) not in places:
             missing.append(name)
     if missing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, TypedDict, cast
 
 from ..errors import InvalidConfig
@@ -80,17 +81,7 @@ def resolve(workflow: Workflow, name: str) -> Slot:
         >>> resolve({"template": template}, "57:3.seed") == resolve({"template": template}, "seed")
         True
     """
-    template = workflow.get("template", {})
-    declared = workflow.get("inputs", {})
-    if name in declared:
-        return _mapped(template, name, declared[name])
-    slot = _e3_inputs(template).get(name) or _addressed(template, name)
-    if slot is not None:
-        return slot
-    found = _by_field(template).get(name, [])
-    if len(found) != 1:
-        raise _unresolved(workflow, name, found)
-    return found[0]
+    return Slots(workflow).resolve(name)
 
 
 def input_slots(workflow: Workflow) -> dict[str, Slot]:
@@ -110,17 +101,53 @@ def input_slots(workflow: Workflow) -> dict[str, Slot]:
         >>> input_slots({"template": template})
         {'steps': {'node': '3', 'field': 'steps', 'type': 'int', 'default': 20}}
     """
-    template = workflow.get("template", {})
-    slots = {name: _mapped(template, name, declared) for name, declared in workflow.get("inputs", {}).items()}
-    slots = {**slots, **{name: slot for name, slot in _e3_inputs(template).items() if name not in slots}}
-    taken = {address(slot) for slot in slots.values()}
-    for field, found in _by_field(template).items():
-        if len(found) == 1 and address(found[0]) not in taken:
-            slots.setdefault(field, found[0])
-    for name in workflow.get("required_inputs", []):
-        if name in slots and not fills_itself(workflow, name):
-            slots[name]["required"] = True
-    return slots
+    return Slots(workflow).by_name()
+
+
+class Slots:
+    """The slots of one workflow, for looking up many names: the template is read through once.
+
+    Args:
+        workflow: A workflow with its template.
+    """
+
+    def __init__(self, workflow: Workflow) -> None:
+        self._workflow = workflow
+        self._template = workflow.get("template", {})
+        self._declared = workflow.get("inputs", {})
+
+    def resolve(self, name: str) -> Slot:
+        """Find the one slot that a name means; see ``resolve``."""
+        if name in self._declared:
+            return _mapped(self._template, name, self._declared[name])
+        slot = self._e3_inputs.get(name) or _addressed(self._template, name)
+        if slot is not None:
+            return slot
+        found = self._by_field.get(name, [])
+        if len(found) != 1:
+            raise _unresolved(self._workflow, name, found)
+        return found[0]
+
+    def by_name(self) -> dict[str, Slot]:
+        """List what a job can set by name; see ``input_slots``."""
+        slots = {name: _mapped(self._template, name, declared) for name, declared in self._declared.items()}
+        slots |= {name: slot for name, slot in self._e3_inputs.items() if name not in slots}
+        taken = {address(slot) for slot in slots.values()}
+        for field, found in self._by_field.items():
+            if len(found) == 1 and address(found[0]) not in taken:
+                slots.setdefault(field, found[0])
+        for name in self._workflow.get("required_inputs", []):
+            if name in slots and not fills_itself(self._workflow, name):
+                slots[name] = cast(Slot, {**slots[name], "required": True})
+        return slots
+
+    @cached_property
+    def _e3_inputs(self) -> dict[str, Slot]:
+        return _e3_inputs(self._template)
+
+    @cached_property
+    def _by_field(self) -> dict[str, list[Slot]]:
+        return _by_field(self._template)
 
 
 def address(slot: Place) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..model import Attempt, Intent, Job, KeptIntent
 from . import mapping, rules
 from .base import STEP, StoreBase
-from .rules import Ending
+from .rules import Ending, Run
 
 
 class AttemptStore(StoreBase):
@@ -19,7 +19,7 @@ class AttemptStore(StoreBase):
     def lease_next_job(self, worker_id: str, lease_seconds: int, *, prompt_id: str | None = None) -> Job | None:
         now, token = self._now(), uuid.uuid4().hex
         lease = _lease(worker_id, token, now, lease_seconds)
-        with self._db.transaction() as con:
+        with self._db.transaction(waits_for_disk=False) as con:  # lost with the power, the job still waits its turn
             self._run(con, "promote_due", now=now)
             row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id, now=now).fetchone()
             if row is None:
@@ -34,14 +34,14 @@ class AttemptStore(StoreBase):
 
     def record_submission(self, job_id: int, lease_token: str, prompt_id: str) -> bool:
         owned = {"id": job_id, "lease_token": lease_token, "now": self._now()}
-        return self._change("record_submission", **owned, prompt_id=prompt_id) == 1
+        return self._change("record_submission", waits_for_disk=False, **owned, prompt_id=prompt_id) == 1
 
     def record_start(self, job_id: int, lease_token: str, start_time: int) -> bool:
         owned = {"id": job_id, "lease_token": lease_token, "now": self._now()}
         return self._change("record_start", **owned, start_time=start_time) == 1
 
     def record_node(self, lease_token: str, node: str) -> bool:
-        return self._change("record_node", lease_token=lease_token, node=node) == 1
+        return self._change("record_node", waits_for_disk=False, lease_token=lease_token, node=node) == 1
 
     def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:
         owner = {"job_id": job_id, "lease_token": lease_token}
@@ -69,15 +69,15 @@ class AttemptStore(StoreBase):
         rules.check_updates(updates)
         now = self._now()
         with self._db.transaction() as con:
-            job = self._owned(con, id, lease_token)
-            if job is None:
+            run = self._owned(con, id, lease_token)
+            if run is None:
                 return False
-            leased_at = self._leased_at(con, job)
+            leased_at = run["started_at"]
             if success:
-                ending = rules.succeeded(job, updates, now, leased_at)
+                ending = rules.succeeded(run, updates, now, leased_at)
             else:
-                ending = rules.failed(job, updates, now, leased_at, self._policy)
-            return self._leave(con, job, ending, now)
+                ending = rules.failed(run, updates, now, leased_at, self._policy)
+            return self._leave(con, run, ending, now)
 
     def return_job(
         self,
@@ -90,22 +90,21 @@ class AttemptStore(StoreBase):
     ) -> bool:
         now = self._now()
         with self._db.transaction() as con:
-            job = self._owned(con, job_id, lease_token)
-            if job is None:
+            run = self._owned(con, job_id, lease_token)
+            if run is None:
                 return False
-            leased_at = self._leased_at(con, job)
-            ending = rules.returned(job, now, leased_at, not_before=not_before, evicted=evicted)
-            return self._leave(con, job, ending, now, reason)
+            ending = rules.returned(run, now, run["started_at"], not_before=not_before, evicted=evicted)
+            return self._leave(con, run, ending, now, reason)
 
     def abandon_job(self, job_id: int, lease_token: str, *, reason: str) -> bool:
         with self._db.transaction() as con:
-            job = self._owned(con, job_id, lease_token)
-            return job is not None and self._abandon(con, job, reason)
+            run = self._owned(con, job_id, lease_token)
+            return run is not None and self._abandon(con, run, reason)
 
     def renew_leases(self, worker_id: str, lease_seconds: int) -> int:
         self._db.check_same_file()
         expires_at = self._now() + lease_seconds * 1000
-        with self._db.transaction() as con:
+        with self._db.transaction(waits_for_disk=False) as con:
             self._run(con, "beat_heart", worker_id=worker_id)
             renewed = self._run(con, "renew_leases", worker_id=worker_id, lease_expires_at=expires_at)
             return renewed.rowcount
@@ -143,7 +142,12 @@ class AttemptStore(StoreBase):
         return [Attempt(**row) for row in self._fetch("list_attempts", job_id=job_id)]
 
     def register_worker(self, worker_id: str, *, host: str, lock_path: str, output_root: str = "") -> None:
-        worker = {"worker_id": worker_id, "host": host, "lock_path": lock_path, "output_root": output_root}
+        worker: dict[str, Any] = {
+            "worker_id": worker_id,
+            "host": host,
+            "lock_path": lock_path,
+            "output_root": output_root,
+        }
         self._change("register_worker", **worker, now=self._now())
 
     def list_workers(self) -> list[dict[str, Any]]:
@@ -157,27 +161,24 @@ class AttemptStore(StoreBase):
         if not self._fetch(query, **values):
             return 0
         with self._db.transaction() as con:
-            orphans = [mapping.job_from(row) for row in self._run(con, query, **values).fetchall()]
-            return sum(self._abandon(con, job, reason) for job in orphans)
+            orphans = [row["id"] for row in self._run(con, query, **values).fetchall()]
+            runs = [run for job_id in orphans if (run := self._owned(con, job_id, None)) is not None]
+            return sum(self._abandon(con, run, reason) for run in runs)
 
-    def _abandon(self, con: sqlite3.Connection, job: Job, reason: str) -> bool:
+    def _abandon(self, con: sqlite3.Connection, run: Run, reason: str) -> bool:
         now = self._now()
-        attempt = self._run(con, "attempt_of_token", lease_token=job["lease_token"]).fetchone()
-        ending = rules.orphaned(job, now, attempt["started_at"], self._policy, attempt["node"])
-        return self._leave(con, job, ending, now, reason)
+        ending = rules.orphaned(run, now, run["started_at"], self._policy, run["node"])
+        return self._leave(con, run, ending, now, reason)
 
-    def _owned(self, con: sqlite3.Connection, job_id: int, lease_token: str | None) -> Job | None:
-        row = self._run(con, "leased_job", id=job_id).fetchone()
+    def _owned(self, con: sqlite3.Connection, job_id: int, lease_token: str | None) -> Run | None:
+        row = self._run(con, "open_run", id=job_id).fetchone()
         if row is None or lease_token not in (None, row["lease_token"]):
             return None
-        return mapping.job_from(row)
+        return mapping.run_from(row)
 
-    def _leased_at(self, con: sqlite3.Connection, job: Job) -> int:
-        return self._run(con, "attempt_of_token", lease_token=job["lease_token"]).fetchone()["started_at"]
-
-    def _leave(self, con: sqlite3.Connection, job: Job, ending: Ending, now: int, reason: str | None = None) -> bool:
+    def _leave(self, con: sqlite3.Connection, run: Run, ending: Ending, now: int, reason: str | None = None) -> bool:
         """End the attempt by the one guarded update, and write its outcome down."""
-        after: dict[str, Any] = {**job, "not_before": None, **ending.changes, "status": ending.status.value}
+        after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value}
         after |= {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
         values = {**after, "to_the_end": ending.to_the_end, "step": STEP, "now": now}
         left = self._run(con, "leave_processing", **values).rowcount == 1
@@ -188,7 +189,7 @@ class AttemptStore(StoreBase):
                 "error_type": ending.changes.get("error_type"),
                 "error": error,
             }
-            self._run(con, "end_attempt", **ended, lease_token=job["lease_token"], now=now)
+            self._run(con, "end_attempt", **ended, lease_token=run["lease_token"], now=now)
         return left
 
 

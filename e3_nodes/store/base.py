@@ -40,9 +40,9 @@ class StoreBase:
         with self._db.reading() as con:
             return self._run(con, name, **values).fetchall()
 
-    def _change(self, name: str, **values: Any) -> int:
+    def _change(self, name: str, *, waits_for_disk: bool = True, **values: Any) -> int:
         """Run one statement in a transaction of its own; return how many rows it changed."""
-        with self._db.transaction() as con:
+        with self._db.transaction(waits_for_disk=waits_for_disk) as con:
             return self._run(con, name, **values).rowcount
 
     def _find(self, con: sqlite3.Connection, config_name: str) -> Job:

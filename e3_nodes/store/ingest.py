@@ -28,9 +28,12 @@ class IngestStore(StoreBase):
         columns: dict[str, Any] = {**mapping.columns_of(row, now), "now": now, "step": STEP}
         inserted = self._run(con, "insert_job", **columns).fetchone()
         if inserted is not None:
+            self._run(con, "clear_rejection", path=columns["config_path"])
             return Ingested(id=inserted["id"], config_name=columns["config_name"], outcome="accepted")
         known = self._run(con, "known_job", identity=columns["identity"]).fetchone()
         outcome = self._meet_again(con, known, columns)
+        if outcome != "name_conflict":
+            self._run(con, "clear_rejection", path=columns["config_path"])
         return Ingested(id=known["id"], config_name=known["config_name"], outcome=outcome)
 
     def _meet_again(self, con: sqlite3.Connection, known: sqlite3.Row, columns: Mapping[str, Any]) -> Any:
@@ -59,7 +62,8 @@ class IngestStore(StoreBase):
         return self._fetch("count_rejections")[0]["n"]
 
     def keep_workflow_version(self, sha256: str, workflow: Mapping[str, Any]) -> None:
-        self._change("keep_workflow_version", sha256=sha256, workflow=mapping.to_json(workflow), now=self._now())
+        if not self._fetch("workflow_version", sha256=sha256):
+            self._change("keep_workflow_version", sha256=sha256, workflow=mapping.to_json(workflow), now=self._now())
 
     def workflow_version(self, sha256: str) -> dict[str, Any] | None:
         found = self._fetch("workflow_version", sha256=sha256)

@@ -23,7 +23,7 @@ SORTS: dict[str, tuple[str, ...]] = {
     "duration": ("duration_key", "tie"),
     "name": ("identity", "tie"),
 }
-"""The columns of each sort; ``jobs_<sort>_idx`` is its index, after the status."""
+"""The columns of each sort; ``jobs_<sort>_idx`` is its index, after the status, for all but what processes."""
 
 _FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
 
@@ -76,19 +76,24 @@ def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str
     if cursor is not None:
         after = f"AND ({', '.join(columns)}) {comparison} ({', '.join(':' + column for column in columns)})"
         values |= zip(columns, _decode(sort, cursor), strict=True)
-    branches = [
-        sql["page_branch"].format(index=f"jobs_{name}_idx", status=status.value, after=after)
-        for status in statuses(where)
-    ]
+    branches = [sql["page_branch"].format(after=after, **_walk(status, name)) for status in statuses(where)]
     order = ", ".join(f"{column} {direction}" for column in columns)
     return f"{' UNION ALL '.join(branches)}\nORDER BY {order}\nLIMIT :limit", values
 
 
 def ids_query(sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status]) -> tuple[str, dict[str, Any]]:
     """Write the statement that finds the ids a bulk action means, in running order; empty for no status."""
-    branches = [sql["matching_ids"].format(status=status.value) for status in chosen]
+    branches = [sql["matching_ids"].format(**_walk(status, "order")) for status in chosen]
     ordered = f"{' UNION ALL '.join(branches)}\nORDER BY priority, position, tie" if branches else ""
     return ordered, _filter_values(where)
+
+
+def _walk(status: Status, sort: str) -> dict[str, str]:
+    """Say by which index a branch finds its status; a partial index is used where its condition is written out."""
+    is_status = f"status = '{status.value}'"
+    if status is Status.PROCESSING:
+        return {"index": "jobs_processing_idx", "is_status": is_status}
+    return {"index": f"jobs_{sort}_idx", "is_status": f"{is_status} AND status <> 'processing'"}
 
 
 def statuses(where: JobFilter) -> list[Status]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from .. import errors
 from ..model import DEFAULT_PRIORITY, JOB_TYPES, Job, LightJob, Status
 from ..validation import names
+from .rules import Run
 
 _INDEX_COLUMNS = ("ended_key", "duration_key", "tie")
 _JSON_COLUMNS = ("config", "metadata", "warnings")
@@ -60,6 +61,11 @@ def job_from(row: Row) -> Job:
     return cast(Job, _parsed(row))
 
 
+def run_from(row: Row) -> Run:
+    """Turn what the end of a run depends on into a run."""
+    return cast(Run, _parsed(row))
+
+
 def light_job_from(row: Row) -> LightJob:
     """Turn a row of a list into a light job."""
     job = _parsed(row)
@@ -82,7 +88,8 @@ def columns_of(row: Mapping[str, Any], now: int) -> dict[str, Any]:
     columns["identity"] = identity(row["config_name"])
     columns.setdefault("media", JOB_TYPES.get(row["job_type"], ""))
     columns.setdefault("created_at", now)
-    columns.setdefault("config_sha256", _content_sha256(columns))
+    if "config_sha256" not in columns:
+        columns["config_sha256"] = _content_sha256(columns)
     if Status(columns["status"]).is_terminal:
         columns["end_time"] = columns["end_time"] or now
     for name in _JSON_COLUMNS:

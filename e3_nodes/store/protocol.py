@@ -98,7 +98,7 @@ class JobStore(Protocol):
         ...
 
     def ingest_jobs(self, rows: Sequence[Mapping[str, Any]]) -> list[Ingested]:
-        """Take many rows in one transaction; say of each what became of it."""
+        """Take many rows in one transaction, and forget their rejections; say of each what became of it."""
         ...
 
     def record_rejection(

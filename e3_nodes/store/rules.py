@@ -5,10 +5,32 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from .. import errors
-from ..model import ErrorType, Job, Phase, Status
+from ..model import ErrorType, Phase, Status
+
+
+class Run(TypedDict):
+    """What the end of a run depends on: some columns of the job, and of the attempt when it began and where it is."""
+
+    id: int
+    status: str
+    phase: str | None
+    lease_token: str
+    cancel_requested: int
+    run_count: int
+    retries_attempted: int
+    retries_base: int
+    retry_limit: int
+    crash_count: int
+    evict_count: int
+    start_time: int | None
+    warnings: list[str]
+    metadata: dict[str, Any]
+    started_at: int
+    node: str | None
+
 
 _UPDATES = ("start_time", "end_time", "duration", "metadata", "warnings", "error_type", "error_trace")
 _NO_TIMES = {"start_time": None, "end_time": None, "duration": None}
@@ -54,7 +76,7 @@ def backoff_ms(retries: int, jitter: float) -> int:
 LONGEST_BACKOFF_MS = backoff_ms(20, 1.0)
 
 
-def succeeded(job: Job, updates: Mapping[str, Any], now: int, leased_at: int) -> Ending:
+def succeeded(job: Run, updates: Mapping[str, Any], now: int, leased_at: int) -> Ending:
     """Decide for a run that gave its result: done, even if somebody wished to cancel meanwhile."""
     changes = {
         **_times(job, updates, now, leased_at),
@@ -67,7 +89,7 @@ def succeeded(job: Job, updates: Mapping[str, Any], now: int, leased_at: int) ->
     return Ending(Status.DONE, "done", changes)
 
 
-def failed(job: Job, updates: Mapping[str, Any], now: int, leased_at: int, policy: Policy) -> Ending:
+def failed(job: Run, updates: Mapping[str, Any], now: int, leased_at: int, policy: Policy) -> Ending:
     """Decide for a run that gave none: cancelled, failed, or another try after a while."""
     error_type = error_type_of(updates.get("error_type"))
     if error_type is ErrorType.CRASH:
@@ -92,7 +114,7 @@ def failed(job: Job, updates: Mapping[str, Any], now: int, leased_at: int, polic
     return Ending(Status.PENDING, "retried", changes | again | _NO_TIMES)
 
 
-def crashed(job: Job, trace: str | None, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
+def crashed(job: Run, trace: str | None, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
     """Decide for a run that died with ComfyUI: no retry is spent, but a job must not kill it for ever."""
     crashes = job["crash_count"] + 1
     where = f"node {node} of this job" if node else "this job"
@@ -111,7 +133,7 @@ def crashed(job: Job, trace: str | None, now: int, leased_at: int, policy: Polic
     return Ending(Status.PENDING, "crashed", changes | again | _NO_TIMES, to_the_end=True)
 
 
-def returned(job: Job, now: int, leased_at: int, *, not_before: int | None = None, evicted: bool = False) -> Ending:
+def returned(job: Run, now: int, leased_at: int, *, not_before: int | None = None, evicted: bool = False) -> Ending:
     """Decide for an attempt that is given back: it costs nothing, and did not run unless it had begun to."""
     changes: dict[str, Any] = {"evict_count": job["evict_count"] + evicted}
     outcome = "retried" if has_executed(job) else "returned"
@@ -123,14 +145,14 @@ def returned(job: Job, now: int, leased_at: int, *, not_before: int | None = Non
     return Ending(Status.PENDING, outcome, changes | _NO_TIMES | {"not_before": not_before})
 
 
-def orphaned(job: Job, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
+def orphaned(job: Run, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
     """Decide for a job whose owner is gone: a crash if it had begun to execute, else as if never leased."""
     if has_executed(job):
         return crashed(job, None, now, leased_at, policy, node)
     return returned(job, now, leased_at)
 
 
-def has_executed(job: Job) -> bool:
+def has_executed(job: Run) -> bool:
     """Tell whether ComfyUI had begun to run the attempt."""
     return job["phase"] in (Phase.EXECUTING.value, Phase.PUBLISHING.value)
 
@@ -155,14 +177,14 @@ def check_updates(updates: Mapping[str, Any]) -> None:
         raise errors.InvalidConfig(f"complete_job knows no update {unknown[0]!r}; it takes {', '.join(_UPDATES)}")
 
 
-def _times(job: Job, updates: Mapping[str, Any], now: int, leased_at: int) -> dict[str, Any]:
+def _times(job: Run, updates: Mapping[str, Any], now: int, leased_at: int) -> dict[str, Any]:
     """Say when the run began and ended, by ComfyUI's word where there is one, else from lease to now."""
     start = updates.get("start_time") or job["start_time"] or leased_at
     end = updates.get("end_time") or now
     return {"start_time": start, "end_time": end, "duration": updates.get("duration", max(0, end - start))}
 
 
-def _notes(job: Job, updates: Mapping[str, Any]) -> dict[str, Any]:
+def _notes(job: Run, updates: Mapping[str, Any]) -> dict[str, Any]:
     """Add what the run has to say to what the job already carries."""
     fresh = [text for text in updates.get("warnings", ()) if text not in job["warnings"]]
     return {

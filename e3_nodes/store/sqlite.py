@@ -25,6 +25,7 @@ GATHER_SECONDS = 0.002
 """How long a commit waits, at most, for transactions that are about to begin."""
 
 _WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")
+_RELAXED = "synchronous = NORMAL"
 _ROLLBACK = ("journal_mode = DELETE", "synchronous = EXTRA")
 _PRAGMAS = (
     "foreign_keys = ON",
@@ -72,11 +73,16 @@ class SqliteDatabase:
         self._file_id = self._identify()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, waits_for_disk: bool = True) -> Iterator[sqlite3.Connection]:
         """Begin at once, commit at the end, roll back on any exception; one at a time in a process.
 
         Threads that come while another one commits share the next commit, for it is the wait for the disk that
         costs: each is told of its end only when it is durable, and one that fails takes no other one with it.
+
+        Args:
+            waits_for_disk: False for what may be as if it never happened after a power failure; the death of a
+                process takes nothing either way, and the next commit that waits makes it durable too. A rollback
+                journal always waits: without, a power failure could damage the file.
 
         Raises:
             StoreUnavailable: Locked by another process, disk full, damaged or closed.
@@ -85,16 +91,24 @@ class SqliteDatabase:
         with _translated(self.path):
             with self._entered():
                 is_first = self._group is None
-                group = self._group = self._group or _Group(self._writer)
+                group = self._group = self._group or _Group(self._writer, self._synchronous(waits_for_disk))
                 try:
                     with group.member():
                         yield self._writer
                 finally:
-                    if group.is_over or self.path == MEMORY:
+                    if group.is_over or not group.is_shared or (is_first and not self._at_the_door):
                         self._commit(group)
             if is_first:
                 self._lead(group)
             group.wait()
+
+    def _synchronous(self, waits_for_disk: bool) -> str:
+        """Choose how a new group commits; without a write-ahead log it always waits for the disk."""
+        if self.path == MEMORY:
+            return _RELAXED
+        if self.notice is not None:
+            return _ROLLBACK[1]
+        return _WRITE_AHEAD[1] if waits_for_disk else _RELAXED
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
@@ -204,18 +218,22 @@ class _Group:
 
     Args:
         con: The writer; its lock is held whenever a method but ``wait`` is called.
+        synchronous: The pragma that says whether the commit waits for the disk; set anew for every group.
 
     Attributes:
         is_over: Whether it was committed or rolled back.
+        is_shared: Whether others may join: a commit that does not wait is not worth waiting for.
     """
 
-    def __init__(self, con: sqlite3.Connection) -> None:
+    def __init__(self, con: sqlite3.Connection, synchronous: str) -> None:
         self.is_over = False
+        self.is_shared = synchronous != _RELAXED
         self._ended = threading.Event()
         self._con = con
         self._members = 0
         self._error: sqlite3.Error | None = None
         self._changes_before = con.total_changes
+        con.execute(f"PRAGMA {synchronous}")
         con.execute("BEGIN IMMEDIATE")
 
     @contextmanager

@@ -217,7 +217,7 @@ def _is_timestamp(text: str) -> bool:
     if not re.fullmatch("[0-9]{14}", text):
         return False
     try:
-        datetime.strptime(text, "%Y%m%d%H%M%S")
+        datetime(int(text[:4]), *(int(text[place : place + 2]) for place in range(4, 14, 2)))
     except ValueError:
         return False
     return True

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from comfyui_e3.e3_nodes import errors
 from comfyui_e3.e3_nodes.store import init_db, sqlite
+from comfyui_e3.e3_nodes.store.queries import migration_files
 from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
 from comfyui_e3.tests.stores import make_row
+
+SCHEMA = int(migration_files("sqlite")[-1].name[:4])
+"""The version that the newest migration makes."""
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def test_store_sqlite_init_db_marks_the_file_as_its_own(path: Path) -> None:
     init_db(path).close()
 
     assert pragma(path, "application_id") == sqlite.APPLICATION_ID
-    assert pragma(path, "user_version") == 1
+    assert pragma(path, "user_version") == SCHEMA
     assert pragma(path, "journal_mode") == "wal"
 
 
@@ -53,6 +57,17 @@ def test_store_sqlite_connections_are_durable_and_strict(path: Path) -> None:
     database.close()
 
     assert values == {"synchronous": 2, "foreign_keys": 1, "trusted_schema": 0, "busy_timeout": 10_000}
+
+
+@pytest.mark.parametrize(("waits", "level"), [(True, 2), (False, 1), (True, 2)], ids=["waits", "does not", "again"])
+def test_store_sqlite_a_transaction_says_whether_it_waits_for_the_disk(path: Path, waits: bool, level: int) -> None:
+    database = SqliteDatabase(str(path))
+    with database.transaction(waits_for_disk=not waits) as con:
+        con.execute("UPDATE queue_state SET auto_reason = NULL")
+
+    with database.transaction(waits_for_disk=waits) as con:
+        assert con.execute("PRAGMA synchronous").fetchone()[0] == level
+    database.close()
 
 
 def newer_schema(path: Path) -> None:
@@ -80,7 +95,7 @@ def zeroed_header(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message", "code"),
     [
-        (newer_schema, "schema version 99, and this E3 knows versions up to 1", "db_newer"),
+        (newer_schema, f"schema version 99, and this E3 knows versions up to {SCHEMA}", "db_newer"),
         (foreign_database, "another program", "db_foreign"),
         (unmarked_database, "another program", "db_foreign"),
         (text_file, "is no SQLite database", "db_damaged"),
@@ -135,6 +150,21 @@ def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_
     sqlite.apply_migrations(con, sorted(folder.iterdir()))
     assert con.execute("PRAGMA user_version").fetchone() == (2,)
     con.close()
+
+
+def test_store_sqlite_a_table_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    con = sqlite3.connect(path, isolation_level=None)
+    sqlite.apply_migrations(con, migration_files("sqlite")[:1])
+    con.close()
+
+    with init_db(path) as db:
+        db.ingest_jobs([make_row(number) for number in range(3)])
+        leased = db.lease_next_job("w", 60)
+        listed = db.list_jobs({"sort": "-name"})["jobs"]
+
+    assert pragma(path, "user_version") == SCHEMA
+    assert leased is not None
+    assert sorted(job["status"] for job in listed) == ["pending", "pending", "processing"]
 
 
 def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:

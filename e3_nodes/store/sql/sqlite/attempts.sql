@@ -56,11 +56,6 @@ UPDATE attempts
 SET    node = :node
 WHERE  lease_token = :lease_token AND ended_at IS NULL;
 
--- name: attempt_of_token
-SELECT started_at, node
-FROM   attempts
-WHERE  lease_token = :lease_token;
-
 -- name: list_attempts
 SELECT *
 FROM   attempts
@@ -122,10 +117,13 @@ SELECT 1
 FROM   jobs
 WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
 
--- name: leased_job
-SELECT *
-FROM   jobs
-WHERE  id = :id AND status = 'processing';
+-- name: open_run
+-- What decides how a run ends, and what its end leaves as it is: the narrow columns, and the attempt.
+SELECT jobs.id, status, phase, jobs.lease_token, cancel_requested, run_count, retries_attempted, retries_base,
+       retry_limit, crash_count, evict_count, start_time, end_time, duration, jobs.error_type, error_trace,
+       warnings, metadata, attempts.started_at, attempts.node
+FROM   jobs JOIN attempts ON attempts.lease_token = jobs.lease_token
+WHERE  jobs.id = :id AND status = 'processing';
 
 -- name: leave_processing
 -- T7 to T10: whatever the attempt came to, only its owner says so, and nothing of the lease stays.
@@ -142,7 +140,6 @@ SET    status = :status, phase = NULL, worker_id = NULL, lease_token = NULL, lea
 WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
 
 -- name: renew_leases
--- Processing rows are few: any index that begins with status finds them.
 UPDATE jobs
 SET    lease_expires_at = :lease_expires_at
 WHERE  status = 'processing' AND worker_id = :worker_id;
@@ -164,7 +161,7 @@ WHERE  lease_token = :old_token;
 -- name: expired_jobs
 -- A worker that is registered has a lock and a heart, which tell more than a clock that can be set.
 SELECT *
-FROM   jobs
+FROM   jobs INDEXED BY jobs_processing_idx
 WHERE  status = 'processing' AND lease_expires_at < :now
 AND    worker_id NOT IN (SELECT worker_id FROM workers)
 ORDER  BY id;

@@ -81,7 +81,7 @@ WHERE  id = :id AND status = 'pending';
 -- The waiting jobs right before a place, nearest first.
 SELECT id, position
 FROM   jobs INDEXED BY jobs_order_idx
-WHERE  status = 'pending' AND priority = :priority AND (position, tie) < (:position, :id) AND id <> :moved
+WHERE  status = 'pending' AND status <> 'processing' AND priority = :priority AND (position, tie) < (:position, :id) AND id <> :moved
 ORDER  BY position DESC, tie DESC
 LIMIT  :limit;
 
@@ -89,7 +89,7 @@ LIMIT  :limit;
 -- The waiting jobs from a place on.
 SELECT id, position
 FROM   jobs INDEXED BY jobs_order_idx
-WHERE  status = 'pending' AND priority = :priority AND (position, tie) >= (:position, :id) AND id <> :moved
+WHERE  status = 'pending' AND status <> 'processing' AND priority = :priority AND (position, tie) >= (:position, :id) AND id <> :moved
 ORDER  BY position, tie
 LIMIT  :limit;
 
@@ -162,7 +162,7 @@ WHERE  removed_at < :before;
 -- would come back as a new job.
 DELETE FROM jobs
 WHERE  id IN (SELECT id FROM jobs INDEXED BY jobs_ended_idx
-              WHERE  status = 'done' AND ended_key < :before AND filed_at IS NOT NULL
+              WHERE  status = 'done' AND status <> 'processing' AND ended_key < :before AND filed_at IS NOT NULL
               ORDER  BY ended_key, tie LIMIT :limit);
 
 -- name: queue_state
