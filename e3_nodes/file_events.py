@@ -46,7 +46,7 @@ def _handler(folder: DropFolder, wake: threading.Event) -> Any:
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
-            if event.is_directory or event.event_type in ("opened", "closed_no_write"):
+            if event.is_directory or event.event_type in ("opened", "closed_no_write", "deleted"):
                 return
             if event.event_type == "moved":
                 folder.hint(os.fsdecode(event.dest_path), "renamed")

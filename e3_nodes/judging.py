@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import inputs, monitor, outputs, validation
+from . import inputs, job_rows, monitor, outputs, validation
 from .errors import InvalidConfig
 from .file_utils import linking
 from .file_utils.disk import fsync_dir, make_folder, remove_quietly
@@ -55,7 +55,7 @@ def judge(candidate: Candidate, cfg: Mapping[str, Any], workflows: Mapping[str, 
     if candidate.problems:
         return
     try:
-        candidate.row = monitor.check_job(candidate.name, candidate.data, cfg, workflows)
+        candidate.row = job_rows.check_job(candidate.name, candidate.data, cfg, workflows)
     except InvalidConfig as exc:
         candidate.problems = [_problem(exc)]
 

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes import config_loader, monitor
+from comfyui_e3.e3_nodes import config_loader, job_rows
 from comfyui_e3.e3_nodes.cli.catalogue import COMMANDS
 from comfyui_e3.server_routes import openapi
 from comfyui_e3.server_routes.routes import ROUTES
@@ -68,6 +68,6 @@ def test_docs_readme_shows_a_job_that_is_taken(tmp_path: Path) -> None:
     cfg = config_loader.load_global_config(str(tmp_path / "global_config.yaml"))
     workflows = config_loader.load_workflows(str(ROOT / "workflows"))
 
-    row = monitor.check_job(found[1], textwrap.dedent(found[2]).encode(), cfg, workflows)
+    row = job_rows.check_job(found[1], textwrap.dedent(found[2]).encode(), cfg, workflows)
 
     assert row["workflow_id"] in README

@@ -1,0 +1,116 @@
+"""From a job file's bytes to the row that it would become: every rule is applied, nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import file_utils, inputs, outputs, validation
+from .drop_folder import Signature, signature_of
+from .errors import InvalidConfig
+from .model import MAX_CONFIG_BYTES, MEDIA, Workflow
+from .parsing import strict_yaml
+
+
+def check_job(name: str, data: bytes, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]) -> dict[str, Any]:
+    """Judge a job that is not in a folder yet; return the row that it would become.
+
+    Raises:
+        InvalidConfig: It breaks a rule.
+    """
+    name = validation.canonical_config_name(name)
+    job_type = validation.parse_config_name(name, job_types=cfg["job_types"])["job_type"]
+    media = validation.media_of_type(job_type, cfg["job_types"])
+    return job_row(name, data, media, cfg, workflows)
+
+
+def read_job_file(
+    path: str, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
+) -> tuple[dict[str, Any], Signature]:
+    """Read one whole file and judge it.
+
+    Returns:
+        The row for the store, and the signature of what was read.
+
+    Raises:
+        InvalidConfig: The file is no job; code, reason, line and column say why.
+        FileChanging: It changed while it was read; it is looked at again later.
+    """
+    name = Path(path).name
+    validation.parse_config_name(name, job_types=cfg["job_types"])
+    media = media_of(path, cfg)
+    data, stat = file_utils.read_regular_file(path, MAX_CONFIG_BYTES)
+    return {**job_row(name, data, media, cfg, workflows), "config_path": path}, signature_of(stat)
+
+
+def media_of(path: str, cfg: Mapping[str, Any]) -> str:
+    """Return the media folder that a job file lies in.
+
+    Raises:
+        InvalidConfig: It lies straight in processing/, or in a folder of no media.
+    """
+    root = cfg["paths"]["jobs_processing"]
+    folders = Path(path).relative_to(root).parts[:-1]
+    if folders and folders[0] in MEDIA:
+        return folders[0]
+    job_type = validation.parse_config_name(path, job_types=cfg["job_types"])["job_type"]
+    right = validation.media_of_type(job_type, cfg["job_types"])
+    raise InvalidConfig(
+        f"{Path(path).name} belongs into {Path(root) / right}, got {Path(path).parent}", code="bad_value"
+    )
+
+
+def job_row(
+    name: str, data: bytes, media: str, cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]
+) -> dict[str, Any]:
+    """Make a row of a job file's name and bytes.
+
+    Args:
+        name: The file's base name.
+        data: Its bytes.
+        media: The media folder that it lies in.
+        cfg: The settings.
+        workflows: The workflows that it may name.
+
+    Raises:
+        InvalidConfig: It breaks a rule.
+    """
+    parsed = validation.parse_config_name(name, job_types=cfg["job_types"])
+    validation.check_media(parsed["job_type"], media, cfg["job_types"])
+    document = strict_yaml.read(data, source=name)
+    validation.validate_config_schema(document.data, workflows, job_types=cfg["job_types"], position=document.position)
+    _check_same_type(parsed["job_type"], document.data["job_type"], name)
+    config = settle_config(document.data, cfg, workflows)
+    return {
+        "config_name": validation.canonical_config_name(name),
+        "job_type": parsed["job_type"],
+        "media": media,
+        "workflow_id": config["workflow_id"],
+        "workflow_sha256": workflows[config["workflow_id"]]["sha256"],
+        "priority": config["priority"],
+        "retry_limit": config["retry_limit"],
+        "config": config,
+        "config_sha256": hashlib.sha256(data).hexdigest(),
+        "source_yaml": data.decode("utf-8-sig"),
+        "warnings": [*document.warnings, *validation.clamp_warnings(document.data)],
+        "metadata": config["metadata"],
+    }
+
+
+def settle_config(given: dict[str, Any], cfg: Mapping[str, Any], workflows: Mapping[str, Workflow]) -> dict[str, Any]:
+    """Normalize a valid job, settle its inputs, and check that its result may lie where it asks.
+
+    Raises:
+        InvalidConfig: An input does not fit the workflow, or the output path is outside the roots.
+    """
+    config = validation.normalize_config(given, dict(cfg))
+    outputs.final_path(config["outputs"]["file_path"], cfg)
+    settled, files = inputs.settle_inputs(config["workflow_id"], config["inputs"], workflows, cfg)
+    return {**config, "inputs": settled, "files": files}
+
+
+def _check_same_type(in_name: str, in_body: str, name: str) -> None:
+    if in_name != in_body:
+        raise InvalidConfig(f"job_type must be {in_name}, as in the name {name}, got {in_body}")

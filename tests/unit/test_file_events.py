@@ -1,0 +1,73 @@
+"""File events: which of them name a file that arrived, and which wake the scan."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from comfyui_e3.e3_nodes import file_events
+from comfyui_e3.e3_nodes.drop_folder import DropFolder
+from watchdog import events
+
+WAIT = 10.0
+
+
+class Told(DropFolder):
+    def __init__(self) -> None:
+        super().__init__("unused")
+        self.hints: list[tuple[str, str]] = []
+
+    def hint(self, path: str, kind: str) -> None:
+        self.hints.append((path, kind))
+
+
+@pytest.mark.parametrize(
+    ("event", "hints", "wakes"),
+    [
+        (events.FileMovedEvent(".a.part", "a.yaml"), [("a.yaml", "renamed")], True),
+        (events.FileClosedEvent("a.yaml"), [("a.yaml", "closed")], True),
+        (events.FileCreatedEvent("a.yaml"), [], True),
+        (events.FileModifiedEvent("a.yaml"), [], True),
+        (events.FileDeletedEvent("a.yaml"), [], False),
+        (events.FileOpenedEvent("a.yaml"), [], False),
+        (events.DirModifiedEvent("image"), [], False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_file_events_only_arrivals_wake_the_scan(
+    event: events.FileSystemEvent, hints: list[tuple[str, str]], wakes: bool
+) -> None:
+    folder, wake = Told(), threading.Event()
+
+    file_events._handler(folder, wake).dispatch(event)
+
+    assert (folder.hints, wake.is_set()) == (hints, wakes)
+
+
+def test_file_events_watch_folder_tells_of_a_file_that_is_renamed_into_place(tmp_path: Path) -> None:
+    folder, wake = Told(), threading.Event()
+    (tmp_path / "image").mkdir()
+    stop = file_events.watch_folder(str(tmp_path), folder, wake)
+    (tmp_path / "image" / ".new").write_text("job")
+
+    (tmp_path / "image" / ".new").rename(tmp_path / "image" / "new.yaml")
+
+    try:
+        while not folder.hints:
+            assert wake.wait(WAIT), "no event came"
+            wake.clear()
+    finally:
+        stop()
+    assert folder.hints[-1][0] == str(tmp_path / "image" / "new.yaml")
+
+
+def test_file_events_watch_folder_without_watchdog_leaves_it_to_the_rescan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchdog.observers", None)
+
+    stop = file_events.watch_folder(str(tmp_path), Told(), threading.Event())
+
+    assert stop() is None
