@@ -10,8 +10,8 @@ from typing import Any
 
 from . import guardrails, locks, rebuilding, recovery
 from .errors import E3Error, StoreUnavailable
-from .executor import Station
 from .logger import get_logger
+from .station import Station
 from .store.protocol import JobStore
 
 log = get_logger("caretaker")
@@ -47,7 +47,7 @@ class Caretaker:
         self._cfg = cfg
         self._db = db
         self._worker_id = worker_id
-        self._in_hand = None if station is None else station.in_hand
+        self._station = station
         self._output_root = None if station is None else station.backend.staging("x").parent.parent
         self._forget = forget
         self._observer = recovery.Observer(cfg["lease_seconds"])
@@ -103,7 +103,7 @@ class Caretaker:
                 recovered = self._reconcile()
                 self._next_reconcile = now + RECONCILE_SECONDS
             else:
-                recovered = recovery.recover(*self._who(), self._observer, self._in_hand)
+                recovered = recovery.recover(*self._who(), self._observer, self._station)
             if now >= self._next_chores:
                 recovery.tidy_up(self._output_root, self._cfg, self._db)
                 self._next_chores = now + CHORES_SECONDS
@@ -118,15 +118,16 @@ class Caretaker:
 
     def _reconcile(self) -> int:
         guardrails.resume_if_disk_has_room(self._cfg, self._output_root, self._db)
-        return recovery.reconcile(*self._who(), observer=self._observer, in_hand=self._in_hand)
+        return recovery.reconcile(*self._who(), observer=self._observer, station=self._station)
 
     def _who(self) -> tuple[Mapping[str, Any], JobStore, str]:
         return self._cfg, self._db, self._worker_id
 
     def _register(self) -> None:
         root = "" if self._output_root is None else str(self._output_root)
+        address = "" if self._station is None else self._station.backend.address
         self._db.register_worker(
-            self._worker_id, lock_path=str(self.boot_lock.path), host=platform.node(), output_root=root
+            self._worker_id, lock_path=str(self.boot_lock.path), host=address or platform.node(), output_root=root
         )
 
     def _was_stopped_uncleanly(self) -> bool:

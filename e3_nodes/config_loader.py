@@ -149,7 +149,10 @@ def load_global_config(path: str) -> dict[str, Any]:
         cfg[name] = _section(inner, table, table, path, f"{name}.")
     _check_mappings(cfg, path)
     cfg["home"] = str(Path(path).absolute().parent)
-    cfg["paths"] = _absolute_paths(cfg["paths"], Path(cfg["home"]))
+    try:
+        cfg["paths"] = _absolute_paths(cfg["paths"], Path(cfg["home"]))
+    except RuntimeError as exc:
+        raise InvalidSettings(f"{path}: a path starts with ~ and a user that is not known here; write it out") from exc
     return cfg
 
 

@@ -141,6 +141,20 @@ class AttemptReturned(E3Error, RuntimeError):
         self.evicted = evicted
 
 
+class HostDied(E3Error, RuntimeError):
+    """ComfyUI ended while it had the prompt, and came back without it.
+
+    Attributes:
+        was_next: Whether nothing else is known to have run while the prompt stood there: it may be what killed it.
+    """
+
+    code = "crash"
+
+    def __init__(self, message: str, *, was_next: bool = False) -> None:
+        super().__init__(message)
+        self.was_next = was_next
+
+
 class FileChanging(E3Error, OSError):
     """A file that was replaced or written to while it was read: it is not settled yet, look again later."""
 

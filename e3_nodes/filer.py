@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import executor
+from . import delivery
 from .logger import get_logger
 from .store.protocol import JobStore
 
@@ -50,7 +50,7 @@ class Filer:
             try:
                 rows = [self._db.get_job(name) for name in names if name is not None]
                 unfiled = [row for row in rows if row is not None and row["filed_at"] is None]
-                executor.file_done_jobs(unfiled, self._cfg, self._db)
+                delivery.file_done_jobs(unfiled, self._cfg, self._db)
             except Exception as exc:
                 log.warning("Done jobs are filed later: %s", exc)
 

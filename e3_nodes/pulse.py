@@ -54,7 +54,7 @@ class Pulse:
         self._clock = clock
         self._now = now
         self._counter = -1
-        self._is_news = False
+        self._is_news = self._is_new_queue = False
         self._seen_until = now()
         self._known: dict[str, JobChange] = {}
         self._queue: dict[str, Any] = {}
@@ -68,6 +68,7 @@ class Pulse:
         if counter != self._counter:
             self._counter, self._is_news = counter, True
             self._wake()
+            self._look_at_queue()
         now = self._clock()
         if self._is_news and now >= self._state_due:
             self._is_news = False
@@ -76,14 +77,18 @@ class Pulse:
         if self._running and now >= self._progress_due and self._push_progress():
             self._progress_due = now + PROGRESS_SECONDS
 
-    def _push_state(self) -> bool:
-        """Push what differs from what was pushed last; tell whether anything did."""
+    def _look_at_queue(self) -> None:
+        """Notice each state of the queue, also one that is over before the next push: somebody may have read it."""
         queue = {**self._db.queue_state(), "totals": self._db.count_by_status()}
-        is_new_queue = queue != self._queue
+        self._is_new_queue = self._is_new_queue or queue != self._queue
+        self._queue = queue
+
+    def _push_state(self) -> bool:
+        """Push what is new since the last push; tell whether anything was."""
+        is_new_queue, self._is_new_queue = self._is_new_queue, False
         if is_new_queue:
-            self._queue = queue
-            self._announce("e3.queue", queue)
-        self._look_at_running(queue["totals"])
+            self._announce("e3.queue", self._queue)
+        self._look_at_running(self._queue["totals"])
         changes = self._changes()
         if changes:
             self._announce("e3.job", _told(changes))

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from . import executor, failpoints, locks, outputs
+from . import adoption, crashes, delivery, endings, failpoints, locks, outputs
 from .errors import DiskFull, E3Error, LeaseLost, StagingLost, StoreUnavailable
 from .guardrails import DISK_FULL
 from .logger import get_logger
-from .model import ErrorType, Job, Phase
+from .model import Job, Phase
+from .station import Station
 from .store.protocol import JobStore
 
 log = get_logger("recovery")
 
 DAY_MS = 86_400_000
-DIED = "ComfyUI or E3 ended while it was at work"
 LOST = "E3 could not record how the attempt ended"
 
 
@@ -49,12 +49,12 @@ class Observer:
         """
         lock_path = Path(worker["lock_path"])
         if lock_path.exists() and locks.is_free(lock_path):
-            self._seen.pop(worker["worker_id"], None)
             return "dead"
-        return "silent" if self._stands_still(worker["worker_id"], worker["heartbeat"]) else "alive"
+        return "silent" if self.stood_still(worker) else "alive"
 
-    def _stands_still(self, worker_id: str, heartbeat: int) -> bool:
-        now = self._clock()
+    def stood_still(self, worker: Mapping[str, Any]) -> bool:
+        """Tell whether a worker's heart has stood still for so long that nobody need wait for it any more."""
+        worker_id, heartbeat, now = worker["worker_id"], worker["heartbeat"], self._clock()
         known, stood, looked_at = self._seen.get(worker_id, (-1, 0.0, now))
         stood = stood + min(now - looked_at, self._patience / 2) if heartbeat == known else 0.0
         self._seen[worker_id] = (heartbeat, stood, now)
@@ -67,7 +67,7 @@ def reconcile(
     worker_id: str,
     *,
     observer: Observer | None = None,
-    in_hand: executor.InHand | None = None,
+    station: Station | None = None,
 ) -> int:
     """Recover what other runs left, then put the files of done jobs where they belong.
 
@@ -76,14 +76,14 @@ def reconcile(
         db: The store.
         worker_id: Who takes over.
         observer: What earlier looks saw of other workers.
-        in_hand: As for ``recover``.
+        station: As for ``recover``.
 
     Returns:
         How many jobs were taken over.
     """
-    recovered = recover(cfg, db, worker_id, observer or Observer(cfg["lease_seconds"]), in_hand)
+    recovered = recover(cfg, db, worker_id, observer or Observer(cfg["lease_seconds"]), station)
     if unfiled := db.unfiled_jobs():
-        executor.file_done_jobs(unfiled, cfg, db)
+        delivery.file_done_jobs(unfiled, cfg, db)
     return recovered
 
 
@@ -92,22 +92,27 @@ def recover(
     db: JobStore,
     worker_id: str,
     observer: Observer,
-    in_hand: executor.InHand | None = None,
+    station: Station | None = None,
 ) -> int:
     """Take over from workers that are gone, and finish what they had promised; cheap when there are none.
+
+    An agent's prompts outlive it in its ComfyUI. Whoever works for the same ComfyUI goes on with those that are
+    there still; while it does not answer, their jobs wait. Anybody else leaves the agent ``lease_seconds`` to
+    come back.
 
     Args:
         cfg: The settings.
         db: The store.
         worker_id: Who takes over.
         observer: What earlier looks saw of other workers.
-        in_hand: The attempts that this process works on; any other one in its name was lost hold of.
+        station: The ComfyUI of this process, and the attempts that it works on; any other one in its name was
+            lost hold of.
 
     Returns:
         How many jobs were taken over.
     """
-    recovered = sum(_recover_worker(worker, cfg, db, worker_id, observer) for worker in db.list_workers())
-    for job in in_hand.lost(db, worker_id) if in_hand is not None else []:
+    recovered = sum(_recover_worker(worker, cfg, db, worker_id, observer, station) for worker in db.list_workers())
+    for job in station.in_hand.lost(db, worker_id) if station is not None else []:
         _guarded(job, lambda job=job: _resolve(job, cfg, db, _give_back))
     return recovered
 
@@ -130,19 +135,22 @@ def tidy_up(output_root: Path | None, cfg: Mapping[str, Any], db: JobStore) -> N
 
 def collect_parts(cfg: Mapping[str, Any]) -> int:
     """Remove the hidden part files that a crash left long ago; the walk may be long where roots are large."""
-    return outputs.collect_parts([cfg["paths"]["jobs_processing"], *executor.output_roots(cfg)])
+    return outputs.collect_parts([cfg["paths"]["jobs_processing"], *delivery.output_roots(cfg)])
 
 
 def collect_staging(output_root: Path, cfg: Mapping[str, Any], db: JobStore) -> int:
     """Remove the staging folders of no live attempt; those of done jobs stay while they are ComfyUI's own copies."""
-    # The kept ones first: an attempt that ends meanwhile is in one of the two sets.
-    live = db.live_tokens()
-    kept = set() if cfg["keep_originals"] == "never" else db.done_tokens()
-    return outputs.collect_staging(str(output_root), live | db.live_tokens(), kept)
+    keep_done = cfg["keep_originals"] != "never"
+    return outputs.collect_staging(str(output_root), lambda tokens: db.tokens_in_use(tokens, keep_done=keep_done))
 
 
 def _recover_worker(
-    worker: Mapping[str, Any], cfg: Mapping[str, Any], db: JobStore, worker_id: str, observer: Observer
+    worker: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    db: JobStore,
+    worker_id: str,
+    observer: Observer,
+    station: Station | None,
 ) -> int:
     """Take over the jobs of a worker that is gone; a dead one is forgotten when it has none left."""
     if worker["worker_id"] == worker_id:
@@ -151,7 +159,8 @@ def _recover_worker(
     if state == "alive":
         return 0
     jobs = db.jobs_of_worker(worker["worker_id"])
-    taken = sum(_guarded(job, lambda job=job: _take_over(job, jobs, worker, cfg, db, worker_id)) for job in jobs)
+    heir = _Heir(worker, jobs, cfg, db, worker_id, station, has_waited=observer.stood_still(worker))
+    taken = sum(_guarded(job, lambda job=job: heir.inherit(job)) for job in jobs)
     if state == "dead" and not db.jobs_of_worker(worker["worker_id"]):
         db.forget_worker(worker["worker_id"])
         Path(worker["lock_path"]).unlink(missing_ok=True)
@@ -167,47 +176,62 @@ def _guarded(job: Job, step: Callable[[], bool]) -> bool:
         return False
 
 
-def _take_over(
-    job: Job,
-    siblings: list[Job],
-    worker: Mapping[str, Any],
-    cfg: Mapping[str, Any],
-    db: JobStore,
-    worker_id: str,
-) -> bool:
-    """Steal the attempt under a new token (T12), fence its files off, and bring it to an end."""
-    old_token = job.get("lease_token") or ""
-    is_unseen_poison = _died_unseen_too_often(job, siblings, cfg, db)
-    stolen = db.steal_job(job["id"], old_token, worker_id, cfg["lease_seconds"])
-    if stolen is None:
-        return False
-    failpoints.reach("recover.stolen")
+class _Heir:
+    """Takes the jobs of one worker that is gone over, each under a new token (T12)."""
 
-    def requeue(job: Job, db: JobStore) -> None:
-        if worker["output_root"]:
-            outputs.fence_staging(worker["output_root"], old_token)
-        if is_unseen_poison:
-            updates = {"error_type": ErrorType.CRASH.value, "error_trace": None}
-            db.complete_job(job["id"], success=False, updates=updates, lease_token=job.get("lease_token"))
-        else:
-            db.abandon_job(job["id"], job.get("lease_token") or "", reason=DIED)
+    def __init__(
+        self,
+        worker: Mapping[str, Any],
+        jobs: list[Job],
+        cfg: Mapping[str, Any],
+        db: JobStore,
+        worker_id: str,
+        station: Station | None,
+        *,
+        has_waited: bool,
+    ) -> None:
+        self._output_root = worker["output_root"]
+        self._jobs, self._cfg, self._db, self._worker_id = jobs, cfg, db, worker_id
+        self._station, self._has_waited = station, has_waited
+        self._fates = adoption.look_up(jobs, worker, None if station is None else station.backend)
 
-    _resolve(stolen, cfg, db, requeue)
-    return True
+    def inherit(self, job: Job) -> bool:
+        """Go on with the job's prompt, bring it to an end, or leave it to whoever may come back."""
+        fate = self._fates[job["id"]]
+        if self._must_wait(job, fate):
+            return False
+        old_token = job["lease_token"] or ""
+        stolen = self._db.steal_job(job["id"], old_token, self._worker_id, self._cfg["lease_seconds"])
+        if stolen is None:
+            return False
+        failpoints.reach("recover.stolen")
+        if fate == "here" and self._station is not None and adoption.is_adoptable(stolen):
+            self._fence(old_token)
+            self._adopt(stolen, self._station)
+            return True
+        _resolve(stolen, self._cfg, self._db, lambda job, _: self._requeue(job, old_token))
+        return True
 
+    def _must_wait(self, job: Job, fate: adoption.Fate) -> bool:
+        if job["phase"] == Phase.PUBLISHING.value:
+            return False
+        if fate == "away":
+            return not job["cancel_requested"]
+        return fate == "elsewhere" and not self._has_waited
 
-def _died_unseen_too_often(job: Job, siblings: list[Job], cfg: Mapping[str, Any], db: JobStore) -> bool:
-    """Tell whether ComfyUI died again and again right after it was given the job, before its start was seen.
+    def _fence(self, old_token: str) -> None:
+        if self._output_root:
+            outputs.fence_staging(self._output_root, old_token)
 
-    A wait in the queue costs nothing, as often as ComfyUI is restarted; so only a prompt with no other of E3
-    before it is suspected, and only after ``crash_limit`` such ends in a row.
-    """
-    if job["phase"] != Phase.SUBMITTED.value or any(other["phase"] == Phase.EXECUTING.value for other in siblings):
-        return False
-    count = max(1, cfg["crash_limit"] - 1)
-    before = db.list_attempts(job["id"])[:-1][-count:]
-    died = [attempt["outcome"] == "crashed" or attempt["error"] == DIED for attempt in before]
-    return died == [True] * count
+    def _adopt(self, job: Job, station: Station) -> None:
+        station.in_hand.hold(job)
+        station.adopted.put(job)
+        log.info("Goes on with %s, which ComfyUI has", job["config_name"], extra={"action": "job_adopted"})
+
+    def _requeue(self, job: Job, old_token: str) -> None:
+        self._fence(old_token)
+        runs = any(other["phase"] == Phase.EXECUTING.value for other in self._jobs if other["id"] != job["id"])
+        crashes.record_death(job, self._cfg, self._db, was_next=not runs)
 
 
 def _give_back(job: Job, db: JobStore) -> None:
@@ -234,7 +258,7 @@ def _resolve(job: Job, cfg: Mapping[str, Any], db: JobStore, requeue: Callable[[
     except DiskFull:
         db.set_auto_pause(DISK_FULL)
     except E3Error as exc:
-        updates = {"error_type": executor.error_type_of(exc).value, "error_trace": str(exc)}
+        updates = {"error_type": endings.error_type_of(exc).value, "error_trace": str(exc)}
         db.complete_job(job["id"], success=False, updates=updates, lease_token=job.get("lease_token"))
     return True
 
@@ -246,7 +270,7 @@ def _roll_forward(job: Job, cfg: Mapping[str, Any], db: JobStore) -> None:
     failpoints.reach("recover.intent_adopted")
     saved = outputs.deliver(
         intents,
-        roots=executor.output_roots(cfg),
+        roots=delivery.output_roots(cfg),
         if_exists=job["config"]["outputs"]["if_exists"],
         earlier=db.list_intents(job["id"]),
         holds_lease=lambda: db.holds_lease(job["id"], token),
@@ -255,5 +279,5 @@ def _roll_forward(job: Job, cfg: Mapping[str, Any], db: JobStore) -> None:
     if db.complete_job(job["id"], success=True, updates={"metadata": saved}, lease_token=token):
         failpoints.reach("done.committed")
         if (row := db.get_job(job["config_name"])) is not None:
-            executor.file_done_jobs([row], cfg, db)
+            delivery.file_done_jobs([row], cfg, db)
         log.info("Finished %s, whose result was already made", job["config_name"], extra={"action": "rolled_forward"})

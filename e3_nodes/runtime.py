@@ -19,10 +19,10 @@ from .backends.base import Backend
 from .caretaker import Caretaker
 from .drop_folder import DropFolder
 from .errors import InvalidSettings, InvalidWorkflow
-from .executor import Station
 from .filer import Filer
 from .logger import get_logger, set_log_format
 from .model import Job, Workflow
+from .station import Station
 from .turnstile import most_standing
 
 log = get_logger("runtime")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 COVERED_SECONDS = 0.15
 """So much work stands in ComfyUI's queue: a disk that is slow to commit for a moment starves no GPU."""
@@ -38,16 +40,17 @@ class Turnstile:
         """Tell whether no further prompt may go in."""
         return self._standing >= self._limit
 
-    def enter(self) -> None:
-        """Count a prompt that goes in."""
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Count a prompt while it stands there; then one lane that waits for room goes on, however it ended."""
         with self._room:
             self._standing += 1
-
-    def leave(self) -> None:
-        """Count a prompt that is out again, however it ended; one lane that waits for room goes on."""
-        with self._room:
-            self._standing -= 1
-            self._room.notify()
+        try:
+            yield
+        finally:
+            with self._room:
+                self._standing -= 1
+                self._room.notify()
 
     def wait_for_room(self, seconds: float) -> bool:
         """Wait until a prompt may go in; tell whether one may."""

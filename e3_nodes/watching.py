@@ -11,7 +11,7 @@ from typing import Any
 
 from . import failpoints
 from .backends.base import Backend, Prompt, Sighting
-from .errors import AttemptFailed, AttemptReturned, DiskFull, LeaseLost
+from .errors import AttemptFailed, AttemptReturned, DiskFull, HostDied, LeaseLost
 from .model import ErrorType, Job, Result
 from .store.protocol import JobStore
 
@@ -78,6 +78,7 @@ def watch(
     Raises:
         AttemptFailed: It ended in an error, was interrupted, took too long, or named no file.
         AttemptReturned: It was taken back, or somebody removed it, before it executed.
+        HostDied: ComfyUI ended while it had the prompt, and came back without it.
         LeaseLost: Another worker owns the job, or E3 stops while the prompt runs.
     """
     state = _Watch(prompt, job, cfg, db, backend)
@@ -88,6 +89,8 @@ def watch(
             return _judge(sighting.result, state)
         if sighting.place == "gone":
             raise _gone(state)
+        if sighting.place == "died":
+            raise _died(sighting, state)
         _note_place(sighting, state)
         _listen(state)
         if stop_event.wait(state.pause_seconds):
@@ -100,10 +103,8 @@ def _judge(result: Result, state: _Watch) -> Result:
     if outcome == "success" and result.get("artifacts"):
         return result
     if outcome == "success":
-        raise AttemptFailed(
-            "ComfyUI reports success but wrote no file; the workflow's save nodes made nothing",
-            code=ErrorType.NO_OUTPUTS.value,
-        )
+        nothing = "ComfyUI reports success but wrote no file; the workflow's save nodes made nothing"
+        raise AttemptFailed(result.get("error_trace") or nothing, code=ErrorType.NO_OUTPUTS.value)
     if outcome == "interrupted" and state.ending is not None:
         raise state.ending
     trace = result.get("error_trace", "ComfyUI reports an error")
@@ -122,13 +123,25 @@ def _gone(state: _Watch) -> Exception:
     )
 
 
+def _died(sighting: Sighting, state: _Watch) -> Exception:
+    """Say that ComfyUI died; a prompt that waited behind another one has nothing to do with it."""
+    if state.ending is not None:
+        return state.ending
+    state.node_since = float("-inf")
+    _note_node(state, time.monotonic())
+    return HostDied("ComfyUI ended and was started anew", was_next=not sighting.behind)
+
+
 def _note_place(sighting: Sighting, state: _Watch) -> None:
-    """Record the start of the execution, once."""
+    """Record the start of the execution, once; a run that was taken over began before."""
     if sighting.place == state.place:
         return
     state.place, state.place_since = sighting.place, time.monotonic()
     if sighting.place == "running":
-        if not state.db.record_start(state.job["id"], state.prompt.token, time.time_ns() // 1_000_000):
+        now = time.time_ns() // 1_000_000
+        started = state.job.get("start_time") or now
+        state.place_since -= max(0, now - started) / 1000
+        if not state.db.record_start(state.job["id"], state.prompt.token, started):
             raise LeaseLost(f"another worker has taken {state.job['config_name']} over")
         failpoints.reach("exec.started")
 
@@ -171,15 +184,19 @@ def _note_node(state: _Watch, now: float) -> None:
 
 def _check_wishes(state: _Watch) -> None:
     """Read the row anew: is it still ours, should it end, or wait?"""
-    row = state.db.get_job(state.job["config_name"])
-    if row is None or row.get("lease_token") != state.prompt.token:
-        raise LeaseLost(f"another worker has taken {state.job['config_name']} over")
+    row = _check_owner(state.db.get_job(state.job["config_name"]), state)
     if row.get("cancel_requested") and state.ending is None:
         state.ending = AttemptFailed("cancelled by a person", code=ErrorType.INTERRUPTED.value)
     elif state.place == "pending":
         reason = _reason_to_yield(row, state.db)
         if reason and state.backend.take_back(state.prompt.prompt_id):
             raise AttemptReturned(reason)
+
+
+def _check_owner(row: Job | None, state: _Watch) -> Job:
+    if row is None or row.get("lease_token") != state.prompt.token:
+        raise LeaseLost(f"another worker has taken {state.job['config_name']} over")
+    return row
 
 
 def _reason_to_yield(row: Job, db: JobStore) -> str | None:
@@ -205,6 +222,7 @@ def _stop_prompt(state: _Watch) -> None:
 
 def _stop(state: _Watch) -> None:
     """E3 stops: the job goes back to the queue and pays nothing; a prompt that runs is left to ComfyUI."""
+    _check_owner(state.db.get_job(state.job["config_name"]), state)
     if state.place == "pending" and state.backend.take_back(state.prompt.prompt_id):
         raise AttemptReturned("E3 stopped before the job started")
     raise AttemptReturned("E3 stopped while the job ran")

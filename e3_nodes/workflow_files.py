@@ -155,7 +155,7 @@ def _checked_input(name: str, declared: Any) -> WorkflowInput:
     for key in ("node", "field"):
         if not isinstance(declared.get(key), str):
             raise InvalidWorkflow(f"input {name}: {key} must be text, got {declared.get(key)!r}")
-    if declared.get("type", "string") not in slots.TYPES:
+    if declared.get("type", "string") not in list(slots.TYPES):  # a list finds what cannot be hashed, too
         raise InvalidWorkflow(f"input {name}: type must be one of {', '.join(slots.TYPES)}")
     if not isinstance(declared.get("random", False), bool):
         raise InvalidWorkflow(f"input {name}: random must be true or false, got {declared['random']!r}")

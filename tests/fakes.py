@@ -42,6 +42,7 @@ class FakeBackend:
         self.submitted: list[str] = []
         self.interrupted: list[str] = []
         self.freed = 0
+        self.address = ""
         self.refusal: Exception | None = None
         self.hold = threading.Event()
         self.hold.set()
@@ -66,6 +67,9 @@ class FakeBackend:
         if place in ("pending", "running") and self.hold.is_set():
             return Sighting("ended", self.behave(prompt))
         return Sighting(place)  # type: ignore[arg-type]
+
+    def knows(self, prompt_id: str) -> bool:
+        return prompt_id in self.places
 
     def take_back(self, prompt_id: str) -> bool:
         if self.places.get(prompt_id) != "pending":

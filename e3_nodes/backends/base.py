@@ -37,16 +37,26 @@ class Sighting:
     """What one look at a prompt saw.
 
     Attributes:
-        place: ``pending``, ``running``, ``ended``, or ``gone``: ComfyUI knows nothing of it.
+        place: ``pending``, ``running``, ``ended``, ``gone``: ComfyUI knows nothing of it, or ``died``: the same,
+            since ComfyUI ended while it had the prompt, and was started anew.
         result: How it ended, with artifacts on this machine, when ``place`` is ``ended``.
+        behind: Whether another prompt ran when this one was last seen to wait.
     """
 
-    place: Literal["pending", "running", "ended", "gone"]
+    place: Literal["pending", "running", "ended", "gone", "died"]
     result: Result = field(default_factory=Result)
+    behind: bool = False
 
 
 class Backend(Protocol):
-    """A ComfyUI that prompts can be given to."""
+    """A ComfyUI that prompts can be given to.
+
+    Attributes:
+        address: Where others reach it; empty for the ComfyUI that this process is, whose prompts die with it.
+    """
+
+    @property
+    def address(self) -> str: ...
 
     def submit(self, prompt: Prompt) -> None:
         """Put a prompt into ComfyUI's queue, behind whatever people queue at the canvas.
@@ -59,6 +69,14 @@ class Backend(Protocol):
 
     def look(self, prompt: Prompt) -> Sighting:
         """Tell where a prompt stands; its files are at hand when it has ended."""
+        ...
+
+    def knows(self, prompt_id: str) -> bool:
+        """Tell whether a prompt of an earlier life of E3 waits, runs or has ended here; cheap, fetches nothing.
+
+        Raises:
+            HostUnavailable: ComfyUI does not answer.
+        """
         ...
 
     def take_back(self, prompt_id: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from ..model import ErrorType, Result
 
@@ -17,6 +17,14 @@ _ENDS = {
     "execution_error": "error",
     "execution_interrupted": "interrupted",
 }
+
+
+class Given(NamedTuple):
+    """What ComfyUI was given, as it kept it: the graph, the output nodes to run, the token of the attempt."""
+
+    graph: Mapping[str, Any]
+    targets: Sequence[str]
+    token: str
 
 
 class NamedFile(TypedDict):
@@ -69,6 +77,23 @@ def _times(messages: Sequence[tuple[str, Mapping[str, Any]]], end: Mapping[str, 
     if "timestamp" in end:
         times["end_time"] = int(end["timestamp"])
     return times
+
+
+def what_was_given(entry: Mapping[str, Any]) -> Given:
+    """Read from a history entry what ComfyUI was given; whatever is missing is empty.
+
+    Examples:
+        >>> what_was_given({"prompt": [1, "id", {"9": {}}, {"e3_token": "ab"}, ["9"]]})
+        Given(graph={'9': {}}, targets=['9'], token='ab')
+        >>> what_was_given({})
+        Given(graph={}, targets=[], token='')
+    """
+    kept = entry.get("prompt")
+    if not isinstance(kept, (list, tuple)) or len(kept) < 5:
+        return Given({}, [], "")
+    graph, extra, targets = kept[2:5]
+    token = extra.get("e3_token") if isinstance(extra, Mapping) else None
+    return Given(graph if isinstance(graph, Mapping) else {}, targets or [], token if isinstance(token, str) else "")
 
 
 def error_type_of(data: Mapping[str, Any]) -> ErrorType:
@@ -140,6 +165,26 @@ def files_of_attempt(outputs: Mapping[str, Any] | None, folder: str) -> list[Nam
         []
     """
     return [file for file in named_files(outputs) if _path_of(file).startswith(f"{folder}/")]
+
+
+def why_nothing(entry: Mapping[str, Any]) -> str:
+    """Say which nodes saved without telling where: over HTTP there is no other way to find their files.
+
+    Examples:
+        >>> why_nothing({"prompt": [1, "id", {"9": {"class_type": "ModelSave"}}, {}, ["9"]]})[:77]
+        'ComfyUI reports success, but its history names no file of node 9 (ModelSave),'
+    """
+    given, told = what_was_given(entry), {file["node"] for file in named_files(entry.get("outputs"))}
+    silent = [f"node {node} ({_class_of(given.graph.get(node))})" for node in given.targets if node not in told]
+    nodes = ", ".join(silent) or "the workflow's save nodes"
+    return (
+        f"ComfyUI reports success, but its history names no file of {nodes}, and over HTTP only files that it names"
+        " can be fetched; where a node does not tell what it saved, run the job with E3 as a plugin in that ComfyUI"
+    )
+
+
+def _class_of(node: Any) -> str:
+    return str(node.get("class_type", "?")) if isinstance(node, Mapping) else "?"
 
 
 def _path_of(file: NamedFile) -> str:

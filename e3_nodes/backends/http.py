@@ -133,6 +133,8 @@ def _success(sighting: Sighting) -> Result:
     result = sighting.result
     if sighting.place == "gone":
         raise AttemptReturned("somebody removed the prompt from ComfyUI's queue or history", evicted=True)
+    if sighting.place == "died":
+        raise AttemptFailed("ComfyUI ended while it had the prompt", code=ErrorType.CRASH.value)
     if result.get("outcome") != "success":
         raise AttemptFailed(result.get("error_trace", "ComfyUI reports an error"), code=result.get("error_type"))
     return result

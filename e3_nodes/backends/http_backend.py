@@ -9,21 +9,19 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import AttemptFailed, HostUnavailable, PromptRefused
 from ..logger import get_logger
 from ..model import Artifact, ErrorType, Progress
-from . import history
+from . import history, http_faults
 from .base import Prompt, Sighting
 from .http_client import ComfyClient
 from .prompts import BATCH_NUMBER, STAGING, check_accepted, prompt_body
-from .sightings import Sightings
+from .sightings import Sightings, Traces
 from .ws import Events
 
 log = get_logger("http")
-
-Place = Literal["pending", "running", "ended", "gone"]
 
 LOOK_SECONDS = 2.0
 """How long a look is good for while no event says that something has changed."""
@@ -55,16 +53,24 @@ class HttpBackend:
         self._events: Events | None = None
         self._lock = threading.Lock()
         self._sightings = Sightings()
+        self._last_ended: str | None = None
         self._idle_since: float | None = None
 
     def close(self) -> None:
         """Close every connection; prompts that run go on running."""
         self._client.close()
 
+    @property
+    def address(self) -> str:
+        """The URL, without a password in it."""
+        return http_faults.shown(self._client.base)
+
     # --- what a backend does ----------------------------------------------------------------------
     def submit(self, prompt: Prompt) -> None:
         """Hand the prompt over, with the websocket open before."""
-        self._listen().wait_until_tried(EVENTS_SECONDS)
+        events = self._listen()
+        events.wait_until_tried(EVENTS_SECONDS)
+        traces = self._traces(events)
         body = prompt_body(prompt, self._client_id, next(self._numbers))
         try:
             check_accepted(*self._client.post_prompt(body))
@@ -77,26 +83,36 @@ class HttpBackend:
             # The prompt may have arrived although its answer did not.
             if self._place(prompt.prompt_id) == "gone":
                 raise
-        self._sightings.keep(prompt.prompt_id, Sighting("pending"), NOT_LOOKED)
+        self._sightings.keep(prompt.prompt_id, Sighting("pending"), NOT_LOOKED, traces)
 
     def look(self, prompt: Prompt) -> Sighting:
         """Tell where the prompt stands; asks ComfyUI only when something may have changed.
 
         While ComfyUI is away the prompt stands where it stood: it may still run, or ComfyUI restarts.
+        A prompt that has vanished when ComfyUI is back died with it (``_has_died`` says how that is told).
 
         Raises:
             HostUnavailable: ComfyUI has been away for too long, or was never there.
         """
         events = self._listen()
-        version = events.version
+        version, traces = events.version, self._traces(events)
         seconds = LOOK_SECONDS if events.connected else LOOK_WITHOUT_EVENTS_SECONDS
         known = self._sightings.fresh(prompt.prompt_id, version, seconds)
         if known is not None:
             return known
         try:
-            return self._sightings.keep(prompt.prompt_id, self._look(prompt), version)
+            return self._sightings.keep(prompt.prompt_id, self._look(prompt), version, traces)
         except HostUnavailable as exc:
             return self._sightings.missed(prompt.prompt_id, version, exc)
+
+    def knows(self, prompt_id: str) -> bool:
+        """Look a prompt up; one that is known is under watch from now on, so that an outage does not lose it."""
+        traces = self._traces(self._listen())
+        place = self._place(prompt_id)
+        if place == "gone":
+            return False
+        self._sightings.keep(prompt_id, Sighting("pending" if place == "pending" else "running"), NOT_LOOKED, traces)
+        return True
 
     def take_back(self, prompt_id: str) -> bool:
         """Take a waiting prompt out of the queue; False unless it waited before and is gone after."""
@@ -167,26 +183,53 @@ class HttpBackend:
             return self._events
 
     def _look(self, prompt: Prompt) -> Sighting:
-        place, entry = self._find(prompt.prompt_id)
+        sighting, entry = self._find(prompt.prompt_id)
         if entry is None:
-            return Sighting(place)
+            return self._vanished(prompt.prompt_id) if sighting.place == "gone" else sighting
         result = history.read_verdict(entry)
         if result.get("outcome") == "success":
             result["artifacts"] = self._artifacts(entry, prompt.token)
+            if not result["artifacts"]:
+                result["error_trace"] = history.why_nothing(entry)
+        self._last_ended = prompt.prompt_id
         return Sighting("ended", result)
 
-    def _find(self, prompt_id: str) -> tuple[Place, dict[str, Any] | None]:
+    def _vanished(self, prompt_id: str) -> Sighting:
+        last = self._sightings.last(prompt_id)
+        if last is None or not self._has_died(prompt_id):
+            return Sighting("gone")
+        return Sighting("died", behind=last.behind)
+
+    def _has_died(self, prompt_id: str) -> bool:
+        """Tell a ComfyUI that died with a prompt from somebody who cleared its queue or its history.
+
+        ComfyUI does not tell one of its processes from the next; what tells is that queue and history are in its
+        memory, and that a prompt leaves the queue only for the history. So it died if (1) it was out of sight
+        since the prompt was last seen: a request went unanswered, or the websocket broke; and (2) the prompt
+        that had last ended before is not in the history any more either. A person who deletes prompts leaves
+        that one there, and needs no outage. Only one who clears the whole history just while the connection is
+        broken is taken for a crash, which costs a job no retry.
+        """
+        before = self._sightings.before_an_outage(prompt_id, self._listen().losses)
+        if before is None:
+            return False
+        return before.witness is None or self._client.history_entry(before.witness) is None
+
+    def _traces(self, events: Events) -> Traces:
+        return Traces(events.losses, self._last_ended)
+
+    def _find(self, prompt_id: str) -> tuple[Sighting, dict[str, Any] | None]:
         """Look into the queue first: a prompt moves from there to the history, never back."""
         running, pending = self._queue()
         if prompt_id in running:
-            return "running", None
+            return Sighting("running"), None
         if prompt_id in pending:
-            return "pending", None
+            return Sighting("pending", behind=bool(running)), None
         entry = self._client.history_entry(prompt_id)
-        return "gone" if entry is None else "ended", entry
+        return Sighting("gone" if entry is None else "ended"), entry
 
-    def _place(self, prompt_id: str) -> Place:
-        return self._find(prompt_id)[0]
+    def _place(self, prompt_id: str) -> str:
+        return self._find(prompt_id)[0].place
 
     def _queue(self) -> tuple[set[str], set[str]]:
         """Return who runs and who waits, and note since when nobody runs although somebody waits."""
@@ -196,19 +239,25 @@ class HttpBackend:
         return running, pending
 
     def _artifacts(self, entry: Mapping[str, Any], token: str) -> list[Artifact]:
-        """Fetch the files that history names into our staging."""
-        named = history.files_of_attempt(entry.get("outputs"), f"{STAGING}/{token}")
-        return [Artifact(node=file["node"], path=str(self._fetch(file, token))) for file in named]
+        """Fetch the files that history names into our staging.
 
-    def _fetch(self, file: history.NamedFile, token: str) -> Path:
+        The prompt may be of an earlier attempt: ComfyUI wrote into that one's folder, and a download of that one
+        may still go on. So ours goes into a folder of our own.
+        """
+        given = history.what_was_given(entry).token or token
+        named = history.files_of_attempt(entry.get("outputs"), f"{STAGING}/{given}")
+        return [Artifact(node=file["node"], path=str(self._fetch(file, given, token))) for file in named]
+
+    def _fetch(self, file: history.NamedFile, given: str, token: str) -> Path:
         """Download a file unless that was done before.
 
         Raises:
             AttemptFailed: ComfyUI names a file that it does not serve, or one that leads out of our staging.
         """
-        target = Path(os.path.normpath(self._staging.parent / file["subfolder"] / file["filename"]))
-        if not target.is_relative_to(self.staging(token)):
+        named = Path(os.path.normpath(self._staging.parent / file["subfolder"] / file["filename"]))
+        if not named.is_relative_to(self.staging(given)):
             raise AttemptFailed(f"ComfyUI names a file that leads out of the attempt's folder: {file['filename']!r}")
+        target = self.staging(token) / named.relative_to(self.staging(given))
         query = {"filename": file["filename"], "subfolder": file["subfolder"], "type": file["type"]}
         if not target.exists() and not self._client.download(query, target):
             raise AttemptFailed(

@@ -28,6 +28,8 @@ class PromptQueueBackend:
         clock: Seconds that only grow.
     """
 
+    address = ""
+
     def __init__(self, host: ComfyHost, clock: Callable[[], float] = time.monotonic) -> None:
         self._host = host
         self._clock = clock
@@ -57,6 +59,10 @@ class PromptQueueBackend:
         if result.get("outcome") == "success":
             result["artifacts"] = self._artifacts(entry, prompt.token)
         return Sighting("ended", result)
+
+    def knows(self, prompt_id: str) -> bool:
+        """Know no prompt of an earlier life: queue and history were in the memory of the process that died."""
+        return False
 
     def take_back(self, prompt_id: str) -> bool:
         """Take a waiting prompt out of the queue."""

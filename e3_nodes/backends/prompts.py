@@ -32,7 +32,7 @@ def prompt_body(prompt: Prompt, client_id: str, number: float) -> dict[str, Any]
         "client_id": client_id,
         "number": number,
         "partial_execution_targets": list(prompt.targets) or None,
-        "extra_data": {"e3_job": prompt.job_name, "preview_method": "none"},
+        "extra_data": {"e3_job": prompt.job_name, "e3_token": prompt.token, "preview_method": "none"},
     }
 
 

@@ -16,11 +16,25 @@ OUTAGE_SECONDS = 300.0
 """How long a ComfyUI that had a prompt may be away: long enough to restart with all of its plugins."""
 
 
+@dataclass(frozen=True)
+class Traces:
+    """What tells, when a prompt has vanished, whether ComfyUI is still the process that had it.
+
+    Attributes:
+        losses: How often the connection had been lost.
+        witness: A prompt that stood in its history.
+    """
+
+    losses: int = 0
+    witness: str | None = None
+
+
 @dataclass
 class _Seen:
     sighting: Sighting
     version: int
     looked_at: float
+    traces: Traces
     away_since: float | None = None
 
 
@@ -42,11 +56,23 @@ class Sightings:
             return None
         return seen.sighting
 
-    def keep(self, prompt_id: str, sighting: Sighting, version: int) -> Sighting:
+    def last(self, prompt_id: str) -> Sighting | None:
+        """Return the last sighting, however old."""
+        seen = self._seen.get(prompt_id)
+        return None if seen is None else seen.sighting
+
+    def before_an_outage(self, prompt_id: str, losses: int) -> Traces | None:
+        """Return the traces of the last sighting if ComfyUI was out of sight since; None if it was not."""
+        seen = self._seen.get(prompt_id)
+        if seen is None or (seen.away_since is None and seen.traces.losses == losses):
+            return None
+        return seen.traces
+
+    def keep(self, prompt_id: str, sighting: Sighting, version: int, traces: Traces) -> Sighting:
         """Remember a sighting, made when ``version`` changes had been counted; an end is forgotten."""
         self._seen.pop(prompt_id, None)
         if sighting.place in ("pending", "running"):
-            self._seen[prompt_id] = _Seen(sighting, version, self._clock())
+            self._seen[prompt_id] = _Seen(sighting, version, self._clock(), traces)
         return sighting
 
     def missed(self, prompt_id: str, version: int, reason: HostUnavailable) -> Sighting:

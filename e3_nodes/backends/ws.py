@@ -31,11 +31,13 @@ class Events:
 
     Attributes:
         connected: Whether events arrive now.
+        losses: How often the connection was lost.
         version: Grows whenever ComfyUI's queue or history may have changed.
     """
 
     def __init__(self) -> None:
         self.connected = False
+        self.losses = 0
         self.version = 0
         self._tried = threading.Event()
         self._progress: tuple[str, Progress] = ("", Progress())
@@ -94,6 +96,7 @@ class Events:
                 self.note(message.data)
 
     def _set_connected(self, connected: bool) -> None:
+        self.losses += self.connected and not connected
         self.connected = connected
         self._tried.set()
 

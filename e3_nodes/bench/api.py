@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from .hosts import Host, named_comfyui
 from .scale import Scale
 
 MOST_BULK_NAMES = 2000
+CROWD = 300
+CALLERS = 50
+"""Threads that ask; on a machine of few cores more of them would only measure themselves."""
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -24,8 +29,10 @@ def measure(scale: Scale) -> list[Figure]:
             host.wait_for_e3()
             floor = _times(lambda: host.get("/bench/count"), scale.requests)
             asked = {name: _times(_ask(host, path), scale.requests) for name, path in _paths(host, scale)}
+            least, lags = (_crowd(host, path) for path in ("/bench/count", "/e3/jobs?limit=100"))
             asked["bulk"] = [_bulk(host, scale.bulk)]
-    return list(_figures(asked, percentile(floor, 0.5)))
+    crowd = Figure("api.crowd.lag_p99", percentile(lags, 0.99), "ms", percentile(least, 0.99), Target(50))
+    return [*_figures(asked, percentile(floor, 0.5)), crowd]
 
 
 def _paths(host: Host, scale: Scale) -> Iterator[tuple[str, str]]:
@@ -64,6 +71,22 @@ def _times(ask: Callable[[], Any], count: int) -> list[float]:
         ask()
         times.append(1000 * (time.perf_counter() - began))
     return times
+
+
+def _crowd(host: Host, path: str) -> list[float]:
+    """Ask the same of the server from many sides at once; return how late its event loop was, in milliseconds."""
+
+    def ask(_: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", host.port, timeout=120)
+        connection.request("GET", path)
+        connection.getresponse().read()
+        connection.close()
+
+    host.post("/bench/reset")
+    host.post("/bench/listen")
+    with ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(ask, range(CROWD)))
+    return [1000 * lag for lag in host.get("/bench/report")["lags"]]
 
 
 def _bulk(host: Host, count: int) -> float:

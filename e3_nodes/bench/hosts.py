@@ -41,7 +41,9 @@ class Host:
             (base / "custom_nodes" / name).symlink_to(source, target_is_directory=True)
         self.port = _free_port()
         # One thread for torch on the CPU: idle ones spin, and would measure the neighbours instead.
-        self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        self._environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # An installed plugin is compiled once, not at every start.
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if home:
             self._environment["E3_HOME"] = str(home)
         self._command, self._folder = _command(base, self.port, comfyui)

@@ -282,8 +282,9 @@ COMMANDS: tuple[Command, ...] = (
         "run",
         "agent.run_jobs",
         "run jobs on a ComfyUI that is reached by URL",
-        "Several agents may work on one home, each with its own ComfyUI: no job is run twice. With --once\n"
-        "it ends when nothing is left that can run now, with 1 if a job has failed.",
+        "Several agents may work on one home, each with its own ComfyUI: no job is run twice. An agent that\n"
+        "was killed goes on with what that ComfyUI has of it when it is back. With --once it ends when nothing\n"
+        "is left that can run now, with 1 if a job has failed.",
         (_URL, _flag("--monitor", "with --loop: take job files in as well")),
         either=_ONCE_OR_LOOP,
         examples=(

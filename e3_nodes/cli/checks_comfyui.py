@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import executor, outputs, payload
+from .. import delivery, outputs, payload
 from ..errors import E3Error
 from ..inputs import check_unchanged
 from ..model import Job, Status, Workflow
@@ -153,7 +153,7 @@ def _destination(job: Job, home: Home) -> dict[str, Any]:
         "file_path": outputs.final_path(asked["file_path"], home.cfg),
         "if_exists": asked.get("if_exists", "fail"),
         "nodes": asked.get("nodes"),
-        "roots": executor.output_roots(home.cfg),
+        "roots": delivery.output_roots(home.cfg),
         "earlier": home.db.list_intents(job["id"]),
     }
 

@@ -88,21 +88,14 @@ def _schema_files(home: Home) -> Iterator[tuple[Path, bytes, bool]]:
 
 
 def _examples(folder: Path) -> Iterator[tuple[Path, bytes, bool]]:
-    """Yield the shipped examples, job files with the line by which editors find the schema."""
+    """Yield the shipped examples; each job file begins with the line by which editors find the schema."""
     shipped = config_loader.plugin_folder()
     if folder == shipped:
         return
     for file in sorted((shipped / "jobs" / "examples").rglob("*")):
         path = file.relative_to(shipped)
         if file.is_file():
-            yield path, _with_header(path, file.read_bytes()), False
-
-
-def _with_header(path: Path, data: bytes) -> bytes:
-    if path.suffix != ".yaml" or data.startswith(HEADER.encode()):
-        return data
-    schema = Path(os.path.relpath(SCHEMAS / "job.schema.json", path.parent)).as_posix()
-    return f"{HEADER}{schema}\n".encode() + data
+            yield path, file.read_bytes(), False
 
 
 def _user_readme() -> bytes:

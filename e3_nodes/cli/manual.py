@@ -100,7 +100,11 @@ ComfyUI with the plugin in it takes files in and runs them by itself. An agent i
 reached by URL.
 
 On Linux, save [e3.service](e3.service) as `~/.config/systemd/user/e3.service`, then
-`systemctl --user enable --now e3`. A stop gives the job in hand back; after a kill the next start recovers.
+`systemctl --user enable --now e3`. A stop gives the job in hand back. After a kill
+the next start goes on with the prompts that ComfyUI still runs, or has ended meanwhile: they are not run again.
+
+Over HTTP only files that ComfyUI's history names can be fetched. Nodes that save without telling (ModelSave,
+LoraSave) need the plugin.
 
 On Windows, the task scheduler does the same. Set `E3_HOME` as a user variable first (`setx E3_HOME D:\\e3`),
 then:

@@ -62,13 +62,14 @@ def final_path(file_path: str, cfg: Mapping[str, Any]) -> str:
     return str(real)
 
 
-def preflight(dest_paths: Mapping[str, Any]) -> None:
+def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:
     """Find out before the GPU runs whether the result could be put where the job wants it.
 
     The folder is created, and a hidden file is given a second name in it, which is all that publishing needs.
 
     Args:
         dest_paths: As for ``write_outputs``; ``staging`` is not needed.
+        is_fit: Whether the folder was tried a moment ago: then only the path itself is looked at.
 
     Raises:
         InvalidConfig: ``path_outside``, ``path_reserved`` or ``ext_not_allowed``.
@@ -84,7 +85,8 @@ def preflight(dest_paths: Mapping[str, Any]) -> None:
     with open_folder(target.parent, dest_paths["roots"]) as folder:
         if policy != "version" and not planning.is_free(first, policy, dest_paths.get("earlier", ())):
             raise OutputExists(f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite")
-        folder.probe()
+        if not is_fit:
+            folder.probe()
 
 
 def _check_name(name: str) -> None:

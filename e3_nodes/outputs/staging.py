@@ -7,7 +7,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from .. import failpoints, file_utils
@@ -17,6 +17,9 @@ FOLDER = "e3"
 _TOKEN = re.compile("[0-9a-f]{32}")
 _TRASH = ".trash-"
 _PART = re.compile(r"\.e3-[0-9a-z]+-[0-9a-f]{12}\.part")
+SLICE = 1000
+"""Tokens that are asked about at once."""
+
 PART_SECONDS = 3600
 """A part file that nobody has written to for so long belongs to nobody."""
 
@@ -76,23 +79,23 @@ def fence_staging(output_root: str, token: str) -> bool:
     return True
 
 
-def collect_staging(output_root: str, live_tokens: Collection[str], kept_tokens: Collection[str]) -> int:
-    """Remove the staging folders of no live attempt, and what fencing left behind.
+def collect_staging(output_root: str, in_use: Callable[[Sequence[str]], Collection[str]]) -> int:
+    """Remove the staging folders that no attempt uses, and what fencing left behind.
 
     Args:
         output_root: ComfyUI's output folder.
-        live_tokens: The tokens of attempts that may still write.
-        kept_tokens: The tokens of done jobs whose originals are kept.
+        in_use: Told some tokens, says which are of attempts that may still write, or whose originals are kept.
 
     Returns:
         How many folders were removed.
     """
-    removed = 0
-    for name in _names_in(Path(output_root, FOLDER)):
-        is_dead = _TOKEN.fullmatch(name) and name not in live_tokens and name not in kept_tokens
-        if is_dead or name.startswith(_TRASH):
-            removed += file_utils.remove_tree(Path(output_root, FOLDER, name))
-    return removed
+    names = _names_in(Path(output_root, FOLDER))
+    tokens = [name for name in names if _TOKEN.fullmatch(name)]
+    unused = [name for name in names if name.startswith(_TRASH)]
+    for start in range(0, len(tokens), SLICE):
+        asked = tokens[start : start + SLICE]
+        unused += set(asked).difference(in_use(asked))
+    return sum(file_utils.remove_tree(Path(output_root, FOLDER, name)) for name in unused)
 
 
 def collect_parts(folders: Iterable[str]) -> int:
@@ -118,6 +121,6 @@ def collect_parts(folders: Iterable[str]) -> int:
 
 def _names_in(folder: Path) -> list[str]:
     try:
-        return [entry.name for entry in folder.iterdir()]
+        return os.listdir(folder)  # noqa: PTH208 - names, of which there may be a million
     except OSError:
         return []

@@ -58,8 +58,8 @@ def natural_key(node_id: str) -> list[tuple[int, int, str]]:
         >>> sorted(["10", "57:12", "9", "57:3"], key=natural_key)
         ['9', '10', '57:3', '57:12']
     """
-    parts = re.findall(r"[0-9]+|[^0-9]+", node_id)
-    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts]
+    parts = re.findall(r"0*([0-9]+)|([^0-9]+)", node_id)  # as text: Python turns no endless digits into a number
+    return [(0, len(digits), digits) if digits else (1, 0, other) for digits, other in parts]
 
 
 def save_nodes(graph: Mapping[str, Mapping[str, Any]]) -> list[str]:

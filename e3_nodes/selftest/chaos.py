@@ -72,6 +72,7 @@ def _do_catalogue(report: Report, chance: random.Random, wanted: int) -> None:
         scenarios.full_disk,
         scenarios.poisonous_job,
         scenarios.two_executors,
+        scenarios.wall_clock_jumps,
     ):
         _do(report, scenario.__doc__, lambda scenario=scenario: scenario(report, chance))
     hosts = 50 if wanted >= THOROUGH_RUNS else 5

@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..model import Job
 from ..runtime import Runtime
+from ..store.protocol import JobStore
 from ..turnstile import most_standing
 from .scene import Scene
 from .simulated import SimulatedComfyUI, read_png
@@ -17,22 +19,46 @@ from .simulated import SimulatedComfyUI, read_png
 OPEN_STATES = ("pending", "processing")
 
 
-def run_engine(scene: Scene, *, until: Callable[[Runtime], bool] | None = None, output: Path | None = None) -> None:
+def run_engine(
+    scene: Scene,
+    *,
+    until: Callable[[Runtime], bool] | None = None,
+    output: Path | None = None,
+    clock_days: int = 0,
+) -> None:
     """Run E3 until a fact holds, or for ever.
 
     Args:
         scene: The home.
         until: Ends the run politely; None runs until the process is killed.
         output: The output folder of its ComfyUI; the scene's own when None.
+        clock_days: By how much this process's wall clock is wrong.
     """
     for name in ("e3", "watchdog"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     backend = SimulatedComfyUI(output or scene.output, most_standing(scene.cfg["lookahead"]), scene.complain)
-    engine = Runtime(scene.cfg, backend, now=scene.now, monotonic=scene.monotonic)
+    engine = Runtime(scene.cfg, backend, now=lambda: scene.now(clock_days), monotonic=scene.monotonic)
+    _tell_of_robberies(scene, engine.db)
     engine.start()
     while until is None or not until(engine):
         time.sleep(0.01)
+    if problem := backend.problem():
+        scene.complain(f"I17 {problem}")
     engine.stop()
+
+
+def _tell_of_robberies(scene: Scene, db: JobStore) -> None:
+    """Write down whom each job is taken from, which the table does not keep."""
+    steal = db.steal_job
+
+    def noted(job_id: int, old_token: str, worker_id: str, lease_seconds: int) -> Job | None:
+        owner = next((one["worker_id"] for one in db.list_attempts(job_id) if one["lease_token"] == old_token), "")
+        stolen = steal(job_id, old_token, worker_id, lease_seconds)
+        if stolen is not None:
+            scene.complain(f"robbed {owner}")
+        return stolen
+
+    db.steal_job = noted  # type: ignore[method-assign]
 
 
 def is_all_ended(scene: Scene) -> Callable[[Runtime], bool]:
@@ -55,7 +81,7 @@ def watch_files(scene: Scene) -> None:
         for name in sorted(present | set(seen)):
             said = _judge(scene.finished / name, seen)
             if said:
-                scene.complain(f"{name}: {said}")
+                scene.complain(f"I9 {name}: {said}")
         time.sleep(0.003)
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,16 @@ class View:
     intents: dict[str, list[Mapping[str, Any]]]
     rejections: list[Rejection]
     damage: list[str]
+    complaints: list[str]
 
     @classmethod
-    def of(cls, scene: Scene) -> View:
-        """Open the table, read all of it, close it."""
+    def of(cls, scene: Scene, complaints: Sequence[str] = ()) -> View:
+        """Open the table, read all of it, close it; complaints are what was written down since the last look."""
         with store.init_db(scene.cfg["paths"]["database"], clock=scene.now) as db:
-            return cls.through(db)
+            return cls.through(db, complaints)
 
     @classmethod
-    def through(cls, db: JobStore) -> View:
+    def through(cls, db: JobStore, complaints: Sequence[str] = ()) -> View:
         """Read all of an open table."""
         light = db.list_jobs(limit=1000)["jobs"]
         jobs = {job["config_name"]: row for job in light if (row := db.get_job(job["config_name"]))}
@@ -50,7 +51,12 @@ class View:
             {name: [dict(intent) for intent in db.list_intents(job["id"])] for name, job in jobs.items()},
             db.list_rejections(limit=1000),
             db.quick_check(),
+            list(complaints),
         )
+
+    def told(self, heading: str) -> Iterator[str]:
+        """Give what those who watch all the time have told under a heading."""
+        return (said.removeprefix(f"{heading} ") for said in self.complaints if said.startswith(f"{heading} "))
 
     def done(self) -> Iterator[tuple[str, Job]]:
         """Walk the jobs that are done."""
@@ -118,6 +124,7 @@ def i6_tokens_are_never_reused(scene: Scene, view: View) -> Iterator[str]:
 
 def i7_one_live_attempt_a_job(scene: Scene, view: View) -> Iterator[str]:
     """A running job has one live attempt, any other one none; the simulated ComfyUI counts its prompts itself."""
+    yield from view.told("I7")
     for name, job in view.jobs.items():
         live = [attempt["lease_token"] for attempt in view.attempts[name] if attempt["outcome"] is None]
         if live != ([job["lease_token"]] if job["status"] == Status.PROCESSING.value else []):
@@ -138,9 +145,7 @@ def i9_files_appear_whole(scene: Scene, view: View) -> Iterator[str]:
     for path in scene.finished.glob("*.png"):
         if path not in scene.strangers and read_png(path.read_bytes()) is None:
             yield f"{path.name} is not whole"
-    if scene.watch_log.exists():
-        yield from scene.watch_log.read_text("utf-8").splitlines()
-        scene.watch_log.unlink()
+    yield from view.told("I9")
 
 
 def i10_strangers_are_untouched(scene: Scene, view: View) -> Iterator[str]:
@@ -208,6 +213,23 @@ def i16_staging_is_collected(scene: Scene, view: View) -> Iterator[str]:
             yield f"the staging folder {folder.name} is of no live attempt"
 
 
+def i17_comfyui_is_unharmed(scene: Scene, view: View) -> Iterator[str]:
+    """No function of the host was replaced, and its prompt worker lives, as the witness in it saw."""
+    yield from view.told("I17")
+
+
+def i18_event_loop_is_free(scene: Scene, view: View) -> Iterator[str]:
+    """The host's event loop never stood in E3's code for more than 50 ms, as the witness in it saw."""
+    yield from view.told("I18")
+
+
+def i19_only_the_dead_are_robbed(scene: Scene, view: View) -> Iterator[str]:
+    """Jobs were taken over from processes that were killed or frozen, whatever the clocks said."""
+    for owner in view.told("robbed"):
+        if not any(f"-{pid}-" in owner for pid in scene.ledger.buried):
+            yield f"a job was taken from {owner}, which neither died nor was frozen"
+
+
 def i20_database_is_sound(scene: Scene, view: View) -> Iterator[str]:
     """SQLite finds nothing wrong."""
     yield from view.damage
@@ -267,6 +289,9 @@ ALWAYS: tuple[Invariant, ...] = (
     i13_job_files_keep_their_bytes,
     i14_counters_are_honest,
     i15_poison_is_set_aside,
+    i17_comfyui_is_unharmed,
+    i18_event_loop_is_free,
+    i19_only_the_dead_are_robbed,
     i20_database_is_sound,
     i21_json_is_strict,
     i22_rejections_keep_the_file,

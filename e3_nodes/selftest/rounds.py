@@ -36,7 +36,7 @@ class Report:
         """Check the invariants, and tell each violation at once."""
         self.checks += 1
         try:
-            view = View.of(scene)
+            view = View.of(scene, scene.complaints())
             self.found.update(job["phase"] or job["status"] for job in view.jobs.values() if job["status"] != "done")
             found = invariants.violations(scene, view, rules)
         except (E3Error, OSError, ValueError, KeyError) as exc:
@@ -94,6 +94,7 @@ def kill_at(scene: Scene, report: Report, armed: str) -> bool:
         report.violate(f"{armed}: E3 ended with an error")
     elif child.was_killed:
         report.kills[f"at {armed.split(':')[0]}"] += 1
+        scene.bury(child.pid)
         return True
     return False
 
@@ -103,6 +104,7 @@ def freeze_at(scene: Scene, report: Report, armed: str) -> Child | None:
     child = start(scene, armed)
     if child.wait_frozen(LONGEST_RUN_SECONDS):
         report.kills[f"frozen at {armed.split(':')[0]}"] += 1
+        scene.bury(child.pid)
         return child
     child.kill()
     return None

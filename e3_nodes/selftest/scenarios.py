@@ -47,6 +47,9 @@ SOME_PAIRS = 30
 KILLS_A_HOME = 25
 LONGEST_LIFE_SECONDS = 0.6
 
+_TAKING_IN = ("settle.", "scan.", "reject.", "migrate.")
+"""Places of the one process that takes files in: while it is frozen it keeps that role, and files wait for it."""
+
 _TO_RECOVER_FROM = {
     "recover.stolen": "exec.started",
     "recover.fenced_fs": "exec.partial_output",
@@ -100,21 +103,24 @@ def every_pair(report: Report, chance: random.Random, pairs: int = SOME_PAIRS) -
 
 def frozen_past_the_lease(report: Report, chance: random.Random) -> None:
     """Freeze a process past its lease, let a second executor take over, and wake the first one."""
-    frozen_at(report, BEFORE_RECOVERY)
+    frozen_at(report, failpoints.CATALOGUE)
 
 
 def frozen_at(report: Report, names: Sequence[str]) -> None:
     """Freeze a process at some named places."""
     for name in names:
         with home(report) as scene:
-            scene.drop(kind=_kind_for(name), batch=2)
+            _prepare(scene, report, name)
             frozen = freeze_at(scene, report, f"{name}:1:stop")
             if frozen is None:
                 report.violate(f"nothing froze at {name}")
                 continue
-            second = start(scene, output=scene.output.with_name("output of the second"))
-            finish(second, report, f"beside the one frozen at {name}")
-            report.check(scene, f"while one is frozen at {name}")
+            if name.startswith(_TAKING_IN):
+                time.sleep(1.5 * scene.cfg["lease_seconds"])
+            else:
+                second = start(scene, output=scene.output.with_name("output of the second"))
+                finish(second, report, f"beside the one frozen at {name}")
+                report.check(scene, f"while one is frozen at {name}")
             wake(frozen, report, f"woken at {name}")
             settle(scene, report, f"after one was frozen at {name}")
 
@@ -145,9 +151,15 @@ def _is_run_anew(scene: Scene, name: str) -> bool:
 
 def strangers_file_at_the_last_moment(report: Report, chance: random.Random) -> None:
     """Put a stranger's file where the result belongs, right before it appears there."""
-    for place in ("exec.output_written:1", "publish.before_link:1", "publish.before_link:2"):
+    before_it_appears = failpoints.CATALOGUE[: failpoints.CATALOGUE.index("publish.before_link") + 1]
+    stranger_at(report, (*(f"{name}:1" for name in before_it_appears), "publish.before_link:2"))
+
+
+def stranger_at(report: Report, places: Sequence[str]) -> None:
+    """Put a stranger's file where the result belongs, while E3 stands at some places."""
+    for place in places:
         with home(report) as scene:
-            name = scene.drop(batch=2, retry_limit=0)
+            name = scene.drop(kind=_kind_for(place.split(":")[0]), batch=2, retry_limit=0)
             frozen = freeze_at(scene, report, f"{place}:stop")
             target = scene.result_of(name)
             scene.put_stranger(target.with_name(f"{target.stem}_2.png") if place.endswith("2") else target)
@@ -186,6 +198,7 @@ def poisonous_job(report: Report, chance: random.Random) -> None:
         for _ in range(3):
             child = start(scene)
             child.wait(LONGEST_RUN_SECONDS)
+            scene.bury(child.pid)
             report.kills["by a poisonous job"] += child.was_killed
             report.check(scene, "after a poisonous job")
         settle(scene, report, "after a poisonous job was set aside")
@@ -206,9 +219,34 @@ def two_executors(report: Report, chance: random.Random) -> None:
             time.sleep(chance.uniform(0.1, LONGEST_LIFE_SECONDS))
             for child in chance.sample(pair, 2):
                 child.kill()
+                scene.bury(child.pid)
                 report.kills["of two executors"] += child.was_killed
             report.check(scene, "after two executors were killed")
         settle(scene, report, "after two executors")
+
+
+def wall_clock_jumps(report: Report, chance: random.Random) -> None:
+    """Let the wall clocks of two executors differ by days and decades: no living one loses its job."""
+    for days in (1, -1, 20_000, -20_000):
+        with home(report, lease_seconds=30) as scene:
+            scene.drop(kind=LONG)
+            first = start(scene)
+            began = time.monotonic()
+            while not _is_running(scene) and time.monotonic() < began + LONGEST_RUN_SECONDS:
+                time.sleep(0.01)
+            scene.drop()
+            second = start(scene, output=scene.output.with_name("output of the second"), clock_days=days)
+            for child in (first, second):
+                finish(child, report, f"with clocks {days} days apart")
+            report.kills["clocks set wrong"] += 1
+            settle(scene, report, f"with clocks {days} days apart")
+            outcomes = {one["outcome"] for attempts in View.of(scene).attempts.values() for one in attempts}
+            if outcomes != {"done"}:
+                report.violate(f"I19 nobody died with clocks {days} days apart, and attempts ended {outcomes}")
+
+
+def _is_running(scene: Scene) -> bool:
+    return any(job["phase"] == "executing" for job in View.of(scene).jobs.values())
 
 
 def random_kills(report: Report, chance: random.Random, wanted: int, deadline: float) -> None:
@@ -232,6 +270,7 @@ def _kill_at_random(scene: Scene, report: Report, chance: random.Random) -> None
     scene.drop_some(chance)
     time.sleep(chance.uniform(0.0, LONGEST_LIFE_SECONDS / 3))
     child.kill()
+    scene.bury(child.pid)
     report.kills["at a random time"] += child.was_killed
     if not child.was_killed:
         report.violate("E3 ended by itself before it was killed")

@@ -30,6 +30,7 @@ class Ledger:
 
     done: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    buried: set[int] = field(default_factory=set)
 
 
 class Scene:
@@ -70,9 +71,10 @@ class Scene:
         """Where results and finished job files appear."""
         return Path(self.cfg["paths"]["jobs_finished"], "image")
 
-    def now(self) -> int:
+    def now(self, wrong_by_days: int = 0) -> int:
         """Return the table's time: UTC milliseconds that run fast since the scene began."""
-        return round((self.epoch + (time.time() - self.epoch) * TIME_FACTOR) * 1000)
+        seconds = self.epoch + (time.time() - self.epoch) * TIME_FACTOR
+        return max(1, round((seconds + wrong_by_days * 86_400) * 1000))
 
     def monotonic(self) -> float:
         """Return the seconds by which files settle."""
@@ -132,6 +134,18 @@ class Scene:
         """Write down, from any process, what the next check will tell."""
         with self.watch_log.open("a", encoding="utf-8") as file:
             file.write(f"{said}\n")
+
+    def complaints(self) -> list[str]:
+        """Take what was written down since the last check."""
+        if not self.watch_log.exists():
+            return []
+        said = self.watch_log.read_text("utf-8").splitlines()
+        self.watch_log.unlink()
+        return said
+
+    def bury(self, pid: int) -> None:
+        """Remember that a process was killed or frozen: from it, and from no other, jobs may be taken."""
+        self.ledger.buried.add(pid)
 
     def put_stranger(self, path: Path) -> None:
         """Put somebody else's file at a path."""

@@ -65,6 +65,12 @@ class SimulatedComfyUI:
             place = self._places.get(prompt.prompt_id, "gone")
             return Sighting(place, self._results.get(prompt.prompt_id, Result()))  # type: ignore[arg-type]
 
+    address = ""
+
+    def knows(self, prompt_id: str) -> bool:
+        """Know no prompt of an earlier life, as inside ComfyUI."""
+        return False
+
     def take_back(self, prompt_id: str) -> bool:
         """Remove a waiting prompt."""
         with self._lock:

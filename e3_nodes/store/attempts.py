@@ -118,11 +118,9 @@ class AttemptStore(StoreBase):
     def jobs_of_worker(self, worker_id: str) -> list[Job]:
         return [mapping.job_from(row) for row in self._fetch("jobs_of_worker", worker_id=worker_id)]
 
-    def live_tokens(self) -> set[str]:
-        return {row["lease_token"] for row in self._fetch("live_tokens")}
-
-    def done_tokens(self) -> set[str]:
-        return {row["lease_token"] for row in self._fetch("done_tokens")}
+    def tokens_in_use(self, tokens: Sequence[str], *, keep_done: bool) -> set[str]:
+        found = self._fetch("tokens_in_use", tokens=mapping.to_json(list(tokens)), keep_done=keep_done)
+        return {row["lease_token"] for row in found}
 
     def clamp_backoffs(self) -> int:
         return self._change("clamp_backoffs", latest=self._now() + rules.LONGEST_BACKOFF_MS)

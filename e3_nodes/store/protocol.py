@@ -212,12 +212,8 @@ class JobStore(Protocol):
         """Shorten waits that only a clock set back can explain; return how many."""
         ...
 
-    def live_tokens(self) -> set[str]:
-        """Return the lease tokens of all processing jobs: their staging must not be collected."""
-        ...
-
-    def done_tokens(self) -> set[str]:
-        """Return the tokens of attempts that ended done: their staging may be ComfyUI's own copy."""
+    def tokens_in_use(self, tokens: Sequence[str], *, keep_done: bool) -> set[str]:
+        """Tell which of these tokens are of attempts that run, or that ended done where those are kept."""
         ...
 
     # --- workers -----------------------------------------------------------------------------------

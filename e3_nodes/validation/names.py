@@ -217,7 +217,8 @@ def _is_timestamp(text: str) -> bool:
     if not re.fullmatch("[0-9]{14}", text):
         return False
     try:
-        datetime(int(text[:4]), *(int(text[place : place + 2]) for place in range(4, 14, 2)))
+        month, day, hour, minute, second = (int(text[place : place + 2]) for place in range(4, 14, 2))
+        datetime(int(text[:4]), month, day, hour, minute, second)
     except ValueError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The faults F01 to F54 and the impossibilities S1 to S21: which tests make them, or why none does here.
+"""The faults F01 to F54 and the impossibilities S1 to S21: which tests make them.
 
 A test is named by its file under ``tests/`` and its function; ``test_faults.py`` checks that each one exists.
 """
@@ -21,7 +21,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
             "e2e/test_cli_process.py::test_cli_process_two_agents_share_one_home"),
     "F09": ("chaos/test_host_faults.py::test_host_faults_held_gil_costs_no_lease_without_a_second_executor",),
     "F10": ("chaos/test_host_faults.py::test_host_faults_blocked_event_loop_stops_no_heartbeat",),
-    "F11": ("unit/test_recovery.py::test_recovery_no_jump_of_the_wall_clock_takes_a_job_from_a_living_worker",
+    "F11": ("chaos/test_chaos.py::test_chaos_scenario_keeps_the_promise",
+            "unit/test_recovery.py::test_recovery_no_jump_of_the_wall_clock_takes_a_job_from_a_living_worker",
             "unit/test_recovery.py::test_recovery_tidy_up_shortens_a_wait_that_only_a_clock_set_back_explains"),
     "F12": ("unit/test_recovery.py::test_recovery_observer_that_slept_takes_nobody_for_silent",),
     "F13": ("chaos/test_disks.py::test_disks_full_output_folder_pauses_and_goes_on",
@@ -59,6 +60,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
             "unit/test_file_utils.py::test_file_utils_read_regular_file_notices_growth"),
     "F33": ("unit/test_names.py::test_names_is_ignored_name_passes_over_files_that_are_no_jobs",
             "unit/test_drop_folder.py::test_drop_folder_hint_notices_an_edit_in_place"),
+    "F34": ("chaos/test_floods.py::test_floods_of_files_are_taken_in_and_paged",
+            "chaos/test_floods.py::test_floods_do_not_block_the_event_loop"),
+    "F35": ("chaos/test_floods.py::test_floods_that_overflow_the_events_lose_nothing",),
+    "F36": ("chaos/test_floods.py::test_floods_without_watches_are_found_by_polling",),
     "F37": ("unit/test_drop_folder.py::test_drop_folder_look_notices_an_edit_in_place_on_the_full_pass",),
     "F38": ("unit/test_publish_faults.py::test_publish_faults_swapped_parent_never_leads_outside",
             "unit/test_publish_faults.py::test_publish_faults_swapped_staged_file_is_not_published"),
@@ -89,7 +94,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
             "unit/test_recovery.py::test_recovery_observer_takes_a_heart_that_stands_still_for_silence"),
     "F49": ("unit/test_bad_input_corpus.py::"
             "test_strict_yaml_read_survives_every_bomb_in_bounded_time_and_memory",),
-    "F50": ("chaos/test_order.py::test_order_names_are_durable_before_done",),
+    "F50": ("chaos/test_power.py::test_power_may_fail_at_any_moment",
+            "chaos/test_order.py::test_order_names_are_durable_before_done"),
     "F51": ("chaos/test_processes.py::test_processes_full_log_stops_no_job",
             "unit/test_logger.py::test_logger_survives_a_closed_stream"),
     "F52": ("integration/test_rest_system.py::test_rest_many_changes_at_once_do_no_harm",),
@@ -97,13 +103,6 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "F54": ("unit/test_executor.py::test_executor_execute_job_runs_the_pinned_template",),
 }  # fmt: skip
 """Made by tests."""
-
-NOT_HERE: dict[str, str] = {
-    "F34": "the benchmarks take 100,000 files in; a test of minutes has no place among these",
-    "F35": "an overflow of inotify loses events, which are hints only: the full pass of F37 is what finds files",
-    "F36": "a system without watches is one without watchdog: the same code polls, as in F37",
-}
-"""Not made by a test, and why."""
 
 IMPOSSIBLE: dict[str, tuple[str, ...]] = {
     "S1": ("unit/test_server_routes_guard.py::test_server_routes_guard_refuses_strangers_everywhere",

@@ -1,4 +1,4 @@
-"""The tests that test the tests: 16 ways to break the promise, each killed by the family named for it.
+"""The tests that test the tests: 20 ways to break the promise, each killed by the family named for it.
 
 ``python tests/chaos/mutants.py [NAME...]`` applies each mutant to a copy of the project and runs its family
 against the copy. A mutant that survives is a hole in the tests, not in E3. With ``--control`` the same runs
@@ -61,17 +61,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "done committed before link",
         "F01",
-        "executor.py",
+        "delivery.py",
         (
             (
-                'commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents),',
-                'commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents) and '
-                'db.complete_job(job["id"], success=True, lease_token=_token(job), updates={"metadata": '
+                'commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents),',
+                'commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents) and '
+                'db.complete_job(job["id"], success=True, lease_token=token_of(job), updates={"metadata": '
                 '{"saved": [i["final_path"] for i in intents], "hashes": [i["sha256"] for i in intents]}}),',
             ),
-            ('holds_lease=lambda: db.holds_lease(job["id"], _token(job)),', "holds_lease=lambda: True,"),
+            ('holds_lease=lambda: db.holds_lease(job["id"], token_of(job)),', "holds_lease=lambda: True,"),
             (
-                '    updates["metadata"] = saved\n    _fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=_token(job)), job)',
+                '    updates["metadata"] = saved\n    fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=token_of(job)), job)',
                 '    updates["metadata"] = saved',
             ),
         ),
@@ -104,10 +104,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no intent row",
         "F01",
-        "executor.py",
+        "delivery.py",
         (
             (
-                'commit_intents=lambda intents: db.record_intents(job["id"], _token(job), intents),',
+                'commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents),',
                 "commit_intents=None,",
             ),
         ),
@@ -190,6 +190,20 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         (tests("tests/chaos/test_processes.py -k restart_in_place"),),
+    ),
+    Mutant(
+        "adopted prompt fetched into the folder of the agent before",
+        "F07",
+        "backends/http_backend.py",
+        (("target = self.staging(token) / named.relative_to(self.staging(given))", "target = named"),),
+        (tests("tests/unit/test_backends_http.py -k earlier_attempt"),),
+    ),
+    Mutant(
+        "outage taken for a crash",
+        "eviction",
+        "backends/http_backend.py",
+        (("return before.witness is None or self._client.history_entry(before.witness) is None", "return True"),),
+        (tests("tests/unit/test_backends_http.py -k out_of_sight"),),
     ),
     Mutant(
         "except only YAMLError",

@@ -13,6 +13,7 @@ from pathlib import Path
 from comfyui_e3.e3_nodes import config_loader, executor, failpoints, monitor, store
 from comfyui_e3.e3_nodes.selftest.scene import Scene
 from comfyui_e3.e3_nodes.selftest.simulated import SimulatedComfyUI
+from comfyui_e3.e3_nodes.station import Station
 
 
 def mark(name: str) -> None:
@@ -31,7 +32,7 @@ def main(folder: str) -> int:
         monitor.scan_once(scene.cfg, workflows, db, sleep=lambda seconds: None)
         monitor.take_files([str(scene.processing / name)], scene.cfg, workflows, db)
         failpoints.reach = mark
-        station = executor.Station(SimulatedComfyUI(scene.output, 1, print))
+        station = Station(SimulatedComfyUI(scene.output, 1, print))
         executor.run_once(scene.cfg, workflows, db, "w1", station=station)
         job = db.get_job(name)
     return 0 if job is not None and job["status"] == "done" else 1

@@ -44,6 +44,7 @@ def test_chaos_kill_at_every_failpoint(names: tuple[str, ...]) -> None:
         "full_disk 1",
         "poisonous_job 1",
         "two_executors 3",
+        "wall_clock_jumps 1",
         "random_kills 4 20",
         "embedded_host 5 2",
     ],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes import executor, guardrails, monitor, recovery, store
 from comfyui_e3.e3_nodes.errors import StoreUnavailable
+from comfyui_e3.e3_nodes.station import Station
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -65,7 +67,7 @@ def fill(folder: Path) -> Path:
 
 
 def run(home: Home, backend: FakeBackend) -> bool:
-    station = executor.Station(backend)
+    station = Station(backend)
     return executor.run_once(home.cfg, home.workflows, home.db, "me", station=station)
 
 
@@ -102,7 +104,7 @@ def test_disks_full_output_folder_pauses_and_goes_on(mount: Mount, homes: Callab
     assert not run(home, backend)
     ballast.unlink()
     assert guardrails.resume_if_disk_has_room(home.cfg, output, home.db)
-    home.db._now = lambda: executor._now_ms() + 60_000  # type: ignore[attr-defined]
+    home.db._now = lambda: time.time_ns() // 1_000_000 + 60_000  # type: ignore[attr-defined]
     run(home, backend)
 
     assert (home.row(job)["status"], home.row(job)["retries_attempted"]) == ("done", 0)
@@ -129,7 +131,7 @@ def test_disks_full_finished_folder_delivers_when_there_is_room(mount: Mount, ho
     assert not list(finished.rglob("*.png")) and not list(finished.rglob("*.part"))
     ballast[0].unlink()
     guardrails.resume_if_disk_has_room(home.cfg, tmp_path / "output", home.db)
-    recovery.reconcile(home.cfg, home.db, "me", in_hand=executor.InHand())
+    recovery.reconcile(home.cfg, home.db, "me", station=Station(backend))
 
     assert (home.row(job)["status"], home.row(job)["run_count"]) == ("done", 1)
     assert len(backend.submitted) == 1
@@ -158,8 +160,8 @@ def test_disks_full_database_disk_claims_nothing_and_goes_on(mount: Mount, homes
     ballast[0].unlink()
     assert home.db.quick_check() == []
     backend.behave = succeed
-    recovery.reconcile(home.cfg, home.db, "me", in_hand=executor.InHand())
-    home.db._now = lambda: executor._now_ms() + 60_000  # type: ignore[attr-defined]
+    recovery.reconcile(home.cfg, home.db, "me", station=Station(backend))
+    home.db._now = lambda: time.time_ns() // 1_000_000 + 60_000  # type: ignore[attr-defined]
     while run(home, backend):
         pass
 

@@ -14,11 +14,8 @@ import faults
 TESTS = Path(__file__).parents[1]
 
 
-def test_faults_every_one_is_made_or_has_a_reason() -> None:
-    wanted = [f"F{number:02}" for number in range(1, 55)]
-
-    assert sorted([*faults.FAULTS, *faults.NOT_HERE]) == wanted
-    assert all(len(reason) > 20 for reason in faults.NOT_HERE.values())
+def test_faults_every_one_is_made() -> None:
+    assert list(faults.FAULTS) == [f"F{number:02}" for number in range(1, 55)]
 
 
 def test_faults_every_impossibility_is_tried() -> None:

@@ -15,6 +15,7 @@ import pytest
 from comfyui_e3.e3_nodes import executor, recovery, store
 from comfyui_e3.e3_nodes.errors import StoreUnavailable
 from comfyui_e3.e3_nodes.runtime import Runtime
+from comfyui_e3.e3_nodes.station import Station
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -89,7 +90,7 @@ def test_host_faults_table_locked_while_a_job_ends_is_mended(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = FakeBackend(tmp_path / "output")
-    station = executor.Station(backend)
+    station = Station(backend)
     home.db.register_worker("me", host="here", lock_path="/nowhere")
     job = home.submit()
 
@@ -101,7 +102,7 @@ def test_host_faults_table_locked_while_a_job_ends_is_mended(
         executor.run_once(home.cfg, home.workflows, home.db, "me", station=station)
     assert home.row(job)["phase"] == "publishing"
 
-    recovery.reconcile(home.cfg, home.db, "me", in_hand=station.in_hand)
+    recovery.reconcile(home.cfg, home.db, "me", station=station)
 
     row = home.row(job)
     assert (row["status"], row["run_count"], row["crash_count"]) == ("done", 1, 0)

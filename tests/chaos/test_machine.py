@@ -23,6 +23,7 @@ from comfyui_e3.e3_nodes.model import Artifact, Result
 from comfyui_e3.e3_nodes.selftest import invariants
 from comfyui_e3.e3_nodes.selftest.scene import Scene
 from comfyui_e3.e3_nodes.selftest.simulated import make_png
+from comfyui_e3.e3_nodes.station import Station
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -59,7 +60,7 @@ class Process:
     def __init__(self, machine: Promise) -> None:
         self.worker_id = f"worker-{next(self.numbers)}"
         self.backend = Seen(machine.scene.output)
-        self.station = executor.Station(self.backend)
+        self.station = Station(self.backend)
         self.lock = locks.ProcessLock(locks.lock_path(str(machine.scene.home), self.worker_id))
         self.lock.acquire()
         machine.db.register_worker(
@@ -216,7 +217,7 @@ class Promise(RuleBasedStateMachine):
 
     def reconcile(self, which: int) -> int:
         process = self.processes[which]
-        return recovery.reconcile(self.scene.cfg, self.db, process.worker_id, in_hand=process.station.in_hand)
+        return recovery.reconcile(self.scene.cfg, self.db, process.worker_id, station=process.station)
 
     def dying_at(self, place: str, passage: int, which: int, work: Callable[[], Any]) -> None:
         """Do something, and die at a failpoint if it is passed; the next life begins with nothing in mind."""

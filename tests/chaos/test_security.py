@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import executor, inputs, monitor, outputs, payload
 from comfyui_e3.e3_nodes.errors import E3Error, InvalidConfig
+from comfyui_e3.e3_nodes.station import Station
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ def test_security_no_job_reads_files_that_it_should_not(home: Home, tmp_path: Pa
 def test_security_no_setting_reaches_row_result_file_or_graph(home: Home, tmp_path: Path) -> None:
     job = home.submit()
     backend = FakeBackend(tmp_path / "output")
-    station = executor.Station(backend)
+    station = Station(backend)
 
     executor.run_once(home.cfg, home.workflows, home.db, "me", station=station)
 

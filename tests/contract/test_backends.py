@@ -125,6 +125,12 @@ def files_of(result: dict[str, Any]) -> list[Path]:
     return [Path(artifact["path"]) for artifact in result["artifacts"]]
 
 
+def run_on(backend: Backend, prompt: Prompt) -> dict[str, Any]:
+    """Wait for a prompt that ComfyUI has; return its result."""
+    assert backend.knows(prompt.prompt_id)
+    return dict(wait_for_end(backend, prompt).result)
+
+
 def start_sleeper(backend: Backend) -> Prompt:
     """Submit a long prompt and wait until it has made a step, so that an interrupt is not lost."""
     prompt = start(backend, make_prompt(lambda _: graphs.sleep(), ["1"]))
@@ -443,3 +449,23 @@ def test_http_invoke_comfyui_raises_runtime_errors(
         invoke_comfyui(host.url, payload, 60, home=str(tmp_path))
 
     assert getattr(raised.value, "code", None) == code
+
+
+def test_backend_knows_prompts_of_an_earlier_life_where_they_outlive_it(backend: Backend) -> None:
+    prompt = make_prompt(plain_image)
+    run(backend, prompt)
+
+    outlives = isinstance(backend, HttpBackend)
+    assert [backend.knows(name) for name in (prompt.prompt_id, str(uuid.uuid4()))] == [outlives, False]
+
+
+def test_backend_goes_on_with_a_prompt_of_an_earlier_attempt(host: Host, tmp_path: Path) -> None:
+    earlier = make_prompt(plain_image)
+    with closing(over_http(host, tmp_path / "died")) as died:
+        died.submit(earlier)
+
+    with closing(over_http(host, tmp_path / "back")) as back:
+        [file] = files_of(run_on(back, Prompt(earlier.prompt_id, uuid.uuid4().hex, {}, ())))
+
+    assert file.read_bytes().startswith(b"\x89PNG") and file.is_relative_to(tmp_path / "back")
+    assert earlier.token not in file.parts

@@ -396,14 +396,15 @@ def test_store_steal_job_passes_the_attempt_on_under_a_new_token(db: JobStore, c
     assert [attempt["outcome"] for attempt in db.list_attempts(old["id"])] == ["done"]
 
 
-def test_store_tokens_tell_live_attempts_from_done_ones(db: JobStore) -> None:
+def test_store_tokens_in_use_are_those_of_live_attempts_and_of_done_ones_that_are_kept(db: JobStore) -> None:
     add_jobs(db, 1, 2, 3)
     done, failed, live = lease(db), lease(db), lease(db)
     finish(db, done)
     fail(db, failed)
 
-    assert db.live_tokens() == {live["lease_token"]}
-    assert db.done_tokens() == {done["lease_token"]}
+    tokens = [job["lease_token"] for job in (done, failed, live)] + ["0" * 32]
+    assert db.tokens_in_use(tokens, keep_done=True) == {live["lease_token"], done["lease_token"]}
+    assert db.tokens_in_use(tokens, keep_done=False) == {live["lease_token"]}
 
 
 def test_store_clamp_backoffs_shortens_what_a_clock_set_back_made_long(db: JobStore, clock: Clock) -> None:

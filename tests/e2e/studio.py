@@ -168,50 +168,56 @@ class Studio:
         raise AssertionError(f"waited {WAIT_SECONDS:g} s for {what}\n{detail()}\n{self.host.log_tail()}")
 
 
+class Agent:
+    """``e3 run --loop --monitor`` in a process of its own, on a home, for the ComfyUI at an address."""
+
+    def __init__(self, home: Path, url: str, log_path: Path) -> None:
+        command = [sys.executable, "-m", "comfyui_e3.e3_nodes.cli", "run", "--loop", "--monitor", "--url", url]
+        with log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env={**os.environ, "E3_HOME": str(home)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it: politely, or at once as a crash does."""
+        if kill or os.name == "nt":
+            self.process.kill()
+        else:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=30)
+
+
 class AgentStudio(Studio):
     """The same gestures where E3 is an agent outside: ComfyUI has no plugin, and is reached by its address alone."""
 
-    _agent: subprocess.Popen[bytes] | None = None
+    agent: Agent | None = None
 
     def open(self) -> AgentStudio:
         """Start ComfyUI without E3, and the agent beside it."""
-        self.host.start(self.base, {"troublemakers": PACKS / "troublemakers"}, port=self.host.port)
+        self.start_host()
         self.start_agent()
         return self
+
+    def start_host(self) -> None:
+        """Start ComfyUI, at the address that it had before."""
+        self.host.start(self.base, {"troublemakers": PACKS / "troublemakers"}, port=self.host.port)
 
     def close(self) -> None:
         """Stop the agent, then ComfyUI."""
         self.stop_agent()
         self.host.stop()
 
-    def start_agent(self) -> None:
-        """Start ``e3 run --loop --monitor`` on this home."""
-        command = [
-            sys.executable,
-            "-m",
-            "comfyui_e3.e3_nodes.cli",
-            "run",
-            "--loop",
-            "--monitor",
-            "--url",
-            self.host.url,
-        ]
-        with (self.folder / "agent.log").open("ab") as log:
-            self._agent = subprocess.Popen(
-                command, env={**os.environ, "E3_HOME": str(self.home)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+    def start_agent(self) -> Agent:
+        """Start the agent on this home."""
+        self.agent = Agent(self.home, self.host.url, self.folder / "agent.log")
         self.until(lambda: Path(self._cfg["paths"]["database"]).exists(), "the agent's job table")
+        return self.agent
 
     def stop_agent(self, *, kill: bool = False) -> None:
         """End the agent: politely, or at once as a crash does."""
-        if self._agent is None:
-            return
-        if kill or os.name == "nt":
-            self._agent.kill()
-        else:
-            self._agent.send_signal(signal.SIGINT)
-        self._agent.wait(timeout=30)
-        self._agent = None
+        if self.agent is not None:
+            self.agent.stop(kill=kill)
+        self.agent = None
 
     def row(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Return a job's details, read from the table itself."""

@@ -231,7 +231,7 @@ def test_backends_http_submit_goes_last_in_line(comfy: FakeComfyUI, backend: Htt
     assert [body["number"] for body in comfy.bodies] == [1e9, 1e9 + 1]
     assert comfy.bodies[0]["prompt_id"] == first.prompt_id
     assert comfy.bodies[0]["partial_execution_targets"] == ["9"]
-    assert comfy.bodies[0]["extra_data"] == {"e3_job": "job", "preview_method": "none"}
+    assert comfy.bodies[0]["extra_data"] == {"e3_job": "job", "e3_token": first.token, "preview_method": "none"}
 
 
 @pytest.mark.parametrize(
@@ -392,6 +392,142 @@ def test_backends_http_look_at_a_history_of_another_shape(comfy: FakeComfyUI, ba
 
     with pytest.raises(HostUnavailable, match="is not a ComfyUI"):
         backend.look(prompt)
+
+
+# --- prompts of an earlier life, and ComfyUIs that die ---
+def test_backends_http_knows_what_waits_runs_and_has_ended(comfy: FakeComfyUI, backend: HttpBackend) -> None:
+    comfy.running, comfy.pending, comfy.history = ["runs"], ["waits"], {"ended": {}}
+
+    assert [backend.knows(name) for name in ("runs", "waits", "ended", "never")] == [True, True, True, False]
+
+
+def test_backends_http_knows_says_when_it_cannot_tell(make_backend: Callable[..., HttpBackend]) -> None:
+    with closing(FakeComfyUI()) as gone:
+        backend = make_backend(gone.url)
+
+    with pytest.raises(HostUnavailable, match="not reachable"):
+        backend.knows("x")
+
+
+def test_backends_http_address_hides_the_password(make_backend: Callable[..., HttpBackend]) -> None:
+    assert make_backend("http://me:secret@gpu.lan/comfy/").address == "http://gpu.lan/comfy"
+
+
+def test_backends_http_look_fetches_what_an_earlier_attempt_made_into_our_own_folder(
+    comfy: FakeComfyUI, backend: HttpBackend
+) -> None:
+    earlier, prompt = uuid.uuid4().hex, make_prompt()
+    comfy.files = {f"e3/{earlier}/deep/9.png": b"image"}
+    comfy.end(prompt.prompt_id, list(comfy.files))
+    comfy.history[prompt.prompt_id]["prompt"] = [1, prompt.prompt_id, GRAPH, {"e3_token": earlier}, ["9"]]
+
+    result = backend.look(prompt).result
+
+    [artifact] = result.get("artifacts", [])
+    assert artifact["path"] == str(backend.staging(prompt.token) / "deep" / "9.png")
+    assert not backend.staging(earlier).exists()
+
+
+def test_backends_http_look_says_which_node_named_no_file(comfy: FakeComfyUI, backend: HttpBackend) -> None:
+    prompt = make_prompt()
+    comfy.end(prompt.prompt_id, [])
+    comfy.history[prompt.prompt_id]["prompt"] = [1, prompt.prompt_id, {"5": {"class_type": "ModelSave"}}, {}, ["5"]]
+
+    trace = backend.look(prompt).result.get("error_trace", "")
+
+    assert "its history names no file of node 5 (ModelSave)" in trace and "as a plugin" in trace
+
+
+def _stands_in(comfy: FakeComfyUI, backend: HttpBackend, place: str, before: str = "") -> Prompt:
+    """Submit a prompt and look until it is seen at its place, with the websocket open; another one ended before."""
+    if before:
+        comfy.end(before, [])
+        backend.look(Prompt(before, uuid.uuid4().hex, GRAPH, ["9"]))
+    prompt = make_prompt()
+    backend.submit(prompt)
+    if place == "running":
+        comfy.running, comfy.pending = comfy.pending, []
+    wait_until(lambda: comfy.sockets)
+    comfy.say({"type": "status", "data": {}})
+    wait_until(lambda: backend.look(prompt).place == place)
+    return prompt
+
+
+def _die(comfy: FakeComfyUI, backend: HttpBackend, history: dict[str, Any] | None = None) -> None:
+    """Let ComfyUI's process end and another one start: connections break, queue and history are empty."""
+    events = backend._listen()
+    before = events.losses
+    comfy.hang_up()
+    wait_until(lambda: events.losses > before)
+    comfy.running, comfy.pending, comfy.history = [], [], history or {}
+
+
+def _look_until_it_left(backend: HttpBackend, prompt: Prompt) -> Any:
+    seen = [backend.look(prompt)]
+    wait_until(lambda: seen[-1].place not in ("pending", "running") or seen.append(backend.look(prompt)))
+    return seen[-1]
+
+
+@pytest.mark.parametrize("place", ["pending", "running"])
+@pytest.mark.parametrize("before", ["", "earlier"], ids=["first prompt", "not the first"])
+def test_backends_http_look_tells_that_comfyui_died(
+    comfy: FakeComfyUI, backend: HttpBackend, place: str, before: str
+) -> None:
+    prompt = _stands_in(comfy, backend, place, before)
+
+    _die(comfy, backend)
+
+    assert _look_until_it_left(backend, prompt).place == "died"
+
+
+def test_backends_http_look_tells_a_death_where_there_is_no_websocket(
+    comfy: FakeComfyUI, backend: HttpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_backend, "LOOK_WITHOUT_EVENTS_SECONDS", 0.01)
+    comfy.answers["GET /ws"] = says("no websockets here", 404)
+    prompt = make_prompt()
+    backend.submit(prompt)
+    comfy.answers["GET /queue"] = breaks_off
+    time.sleep(0.02)
+    assert backend.look(prompt).place == "pending"
+    del comfy.answers["GET /queue"]
+    comfy.pending = []
+
+    assert _look_until_it_left(backend, prompt).place == "died"
+
+
+def test_backends_http_look_what_was_removed_while_out_of_sight_is_no_death(
+    comfy: FakeComfyUI, backend: HttpBackend
+) -> None:
+    prompt = _stands_in(comfy, backend, "running", before="earlier")
+
+    _die(comfy, backend, history=dict(comfy.history))
+
+    assert _look_until_it_left(backend, prompt).place == "gone"
+
+
+@pytest.mark.parametrize("others", [[], ["a person's"]], ids=["first in line", "behind another"])
+def test_backends_http_look_tells_who_stood_behind_another_one(
+    comfy: FakeComfyUI, backend: HttpBackend, others: list[str]
+) -> None:
+    comfy.running = others
+    prompt = _stands_in(comfy, backend, "pending")
+
+    _die(comfy, backend)
+
+    seen = _look_until_it_left(backend, prompt)
+    assert (seen.place, seen.behind) == ("died", bool(others))
+
+
+def test_backends_http_look_a_cleared_queue_is_no_death(comfy: FakeComfyUI, backend: HttpBackend) -> None:
+    prompt = _stands_in(comfy, backend, "pending")
+    comfy.pending = []
+    comfy.say({"type": "status", "data": {}})
+    seen = [backend.look(prompt).place]
+
+    wait_until(lambda: seen.append(backend.look(prompt).place) or seen[-1] != "pending")
+
+    assert seen[-1] == "gone"
 
 
 def test_backends_http_take_back_fails_when_it_started_meanwhile(comfy: FakeComfyUI, backend: HttpBackend) -> None:

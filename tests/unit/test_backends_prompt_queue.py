@@ -80,7 +80,7 @@ def test_prompt_queue_submit_goes_last_in_line_under_a_client_id_of_its_own(
     assert host.bodies[0]["client_id"].startswith("comfyui-e3-")
     assert host.bodies[0]["prompt_id"] == "an-id"
     assert host.bodies[0]["partial_execution_targets"] == ["9"]
-    assert host.bodies[0]["extra_data"] == {"e3_job": "job", "preview_method": "none"}
+    assert host.bodies[0]["extra_data"] == {"e3_job": "job", "e3_token": PROMPT.token, "preview_method": "none"}
 
 
 @pytest.mark.parametrize(

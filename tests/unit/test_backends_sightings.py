@@ -7,12 +7,14 @@ from comfyui_e3.e3_nodes.backends import sightings
 from comfyui_e3.e3_nodes.backends.base import Sighting
 from comfyui_e3.e3_nodes.errors import HostUnavailable
 
+NOTHING = sightings.Traces()
+
 
 def test_backends_sightings_wait_for_a_host_that_is_away_but_not_for_ever() -> None:
     now = [0.0]
     known = sightings.Sightings(lambda: now[0])
     away = HostUnavailable("away")
-    known.keep("id", Sighting("running"), 1)
+    known.keep("id", Sighting("running"), 1, NOTHING)
 
     early = known.missed("id", 1, away)
     now[0] = sightings.OUTAGE_SECONDS
@@ -27,10 +29,10 @@ def test_backends_sightings_wait_for_a_host_that_is_away_but_not_for_ever() -> N
 def test_backends_sightings_an_outage_that_ends_is_forgotten() -> None:
     now = [0.0]
     known = sightings.Sightings(lambda: now[0])
-    known.keep("id", Sighting("running"), 1)
+    known.keep("id", Sighting("running"), 1, NOTHING)
     known.missed("id", 1, HostUnavailable("away"))
 
-    known.keep("id", Sighting("running"), 2)
+    known.keep("id", Sighting("running"), 2, NOTHING)
     now[0] = sightings.OUTAGE_SECONDS + 1
 
     assert known.missed("id", 2, HostUnavailable("away again")).place == "running"
@@ -49,7 +51,7 @@ def test_backends_sightings_a_host_that_never_showed_the_prompt_is_not_waited_fo
 def test_backends_sightings_fresh_while_young_and_nothing_changed(version: int, age: float, expected: bool) -> None:
     now = [0.0]
     known = sightings.Sightings(lambda: now[0])
-    known.keep("id", Sighting("running"), 1)
+    known.keep("id", Sighting("running"), 1, NOTHING)
     now[0] = age
 
     assert (known.fresh("id", version, 2.0) is not None) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,11 @@ def test_config_loader_load_global_config_merges_sections(load, tmp_path: Path) 
         ("job_types: {upscale: image}", "job_types"),
         ("job_types: {UPSCALE: picture}", "job_types"),
         ("allowed_hosts: [1]", "allowed_hosts must be a list of texts"),
+        pytest.param(
+            "paths: {output_roots: ['~no-such-user/out']}",
+            "a user that is not known",
+            marks=pytest.mark.skipif(os.name == "nt", reason="Windows guesses a folder for any user"),
+        ),
         ("a: [unclosed", "global_config.yaml"),
         ("- a list", "global_config.yaml"),
     ],

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes import executor
+from comfyui_e3.e3_nodes import executor, outputs
+from comfyui_e3.e3_nodes.backends.base import Sighting
 from comfyui_e3.e3_nodes.errors import DiskFull, HostUnavailable, PromptRefused
 from comfyui_e3.e3_nodes.model import Result
+from comfyui_e3.e3_nodes.station import FIT_SECONDS, FitFolders, Station
+from comfyui_e3.e3_nodes.turnstile import Turnstile
 from fakes import FakeBackend, Home
 
 
@@ -30,7 +33,7 @@ def backend(tmp_path: Path) -> FakeBackend:
 
 @pytest.fixture
 def run_once(home: Home, backend: FakeBackend) -> Callable[[], bool]:
-    station = executor.Station(backend)
+    station = Station(backend)
     return lambda: executor.run_once(home.cfg, home.workflows, home.db, "w1", station=station)
 
 
@@ -62,7 +65,7 @@ def test_executor_execute_job_runs_a_leased_job(home, backend) -> None:
     home.submit()
     job = home.db.lease_next_job("w1", 60)
 
-    executor.execute_job(job, home.cfg, home.workflows, home.db, station=executor.Station(backend))
+    executor.execute_job(job, home.cfg, home.workflows, home.db, station=Station(backend))
 
     assert home.row(job)["status"] == "done"
 
@@ -110,6 +113,32 @@ def test_executor_run_once_fails_a_refused_prompt_at_once(home, backend, run_onc
     row = home.row(job)
     assert (row["status"], row["error_type"], row["run_count"]) == ("failed", "invalid", 1)
     assert "node 3 (NoSuch)" in row["error_trace"]
+
+
+@pytest.mark.parametrize(
+    ("places", "crashes"), [(["running", "died"], 1), (["pending", "died"], 0)], ids=["while it ran", "while it waited"]
+)
+def test_executor_run_once_counts_a_comfyui_that_died_over_http(home, backend, run_once, places, crashes) -> None:
+    job = home.submit()
+    backend.look = lambda prompt: Sighting(places.pop(0))
+
+    run_once()
+
+    row = home.row(job)
+    assert (row["status"], row["crash_count"], row["evict_count"]) == ("pending", crashes, 0)
+    assert (row["run_count"], row["retries_attempted"]) == (crashes, 0)
+
+
+@pytest.mark.parametrize("behind", [True, False], ids=["behind another", "first in line"])
+def test_executor_run_once_suspects_only_a_prompt_that_was_next(home, backend, run_once, behind) -> None:
+    job = home.submit()
+    backend.look = lambda prompt: Sighting("died", behind=behind)
+
+    for hours in range(5):
+        home.db._now = lambda hours=hours: time.time_ns() // 1_000_000 + hours * 3_600_000
+        run_once()
+
+    assert home.row(job)["status"] == ("pending" if behind else "failed")
 
 
 def test_executor_run_once_fails_a_taken_path_before_it_costs_anything(home, backend, run_once) -> None:
@@ -275,7 +304,7 @@ def test_executor_turnstile_lets_only_so_many_prompts_stand(home, backend) -> No
     for _ in range(4):
         home.submit()
     backend.hold.clear()
-    station = executor.Station(backend, executor.Turnstile(2))
+    station = Station(backend, Turnstile(2))
     run = lambda: executor.run_once(home.cfg, home.workflows, home.db, "w1", station=station)  # noqa: E731
     lanes = [_in_thread(run) for _ in range(2)]
     _until(lambda: len(backend.places) == 2)
@@ -294,7 +323,7 @@ def test_executor_run_loop_stops_when_told_and_drains_before(home, backend) -> N
     stop = threading.Event()
     loop = _in_thread(
         lambda: executor.run_loop(
-            home.cfg, home.workflows, home.db, "w1", stop, station=executor.Station(backend, stop_event=stop)
+            home.cfg, home.workflows, home.db, "w1", stop, station=Station(backend, stop_event=stop)
         )
     )
     _until(lambda: all(home.row(job)["status"] == "done" for job in jobs))
@@ -314,3 +343,21 @@ def test_executor_run_once_recovers_expired_leases_first(home, backend, run_once
     run_once()
 
     assert home.row(job)["status"] == "done"
+
+
+def test_executor_tries_a_folder_once_and_again_when_that_is_long_ago(
+    home, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+    monkeypatch.setattr(outputs, "preflight", lambda where, *, is_fit: tried.append(not is_fit))
+    clock = [0.0]
+    station = Station(backend, fit_folders=FitFolders(lambda: clock[0]))
+
+    for _ in range(2):
+        home.submit()
+        executor.run_once(home.cfg, home.workflows, home.db, "w1", station=station)
+    clock[0] += FIT_SECONDS
+    home.submit()
+    executor.run_once(home.cfg, home.workflows, home.db, "w1", station=station)
+
+    assert tried == [True, False, True]

@@ -633,6 +633,7 @@ def test_file_utils_resolve_inside_takes_an_absolute_path_under_any_root(home: P
         (r"\\?\C:\x.png", "path_unc"),
         ("", "path_invalid"),
         ("out/a\0b.png", "path_invalid"),
+        ("out/\ud800.png", "path_invalid"),
     ],
 )
 def test_file_utils_resolve_inside_refuses(path: str, code: str, home: Path) -> None:

@@ -67,3 +67,9 @@ def test_graph_natural_key_orders_ids_of_every_shape() -> None:
     ordered = sorted(ids, key=graphs.natural_key)
 
     assert [i for i in ordered if i.isascii()] == ["", "9", "10", "57:3", "57:12", "a9", "a10", "b"]
+
+
+def test_graph_natural_key_orders_numbers_that_python_turns_into_no_number() -> None:
+    small, large = "9" * 5000, "1" + "0" * 5000
+
+    assert sorted([large, small, "010", "9"], key=graphs.natural_key) == ["9", "010", small, large]

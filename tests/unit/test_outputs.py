@@ -7,7 +7,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from comfyui_e3.e3_nodes import outputs
 from comfyui_e3.e3_nodes.errors import InvalidConfig, LeaseLost, OutputError, OutputExists, StagingLost
 from comfyui_e3.e3_nodes.file_utils import disk
+from comfyui_e3.e3_nodes.outputs import staging
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of files")
 TOKEN = "0123456789abcdef" * 2
@@ -736,20 +737,25 @@ def test_outputs_fence_staging_renames_nothing_else(token: str, house: House) ->
         outputs.fence_staging(str(house.output), token)
 
 
-def test_outputs_collect_staging_removes_only_dead_attempts(house: House) -> None:
+def test_outputs_collect_staging_removes_only_dead_attempts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "SLICE", 2)
     live, kept, dead = (digit * 32 for digit in "abc")
     names = [live, kept, dead, ".trash-1", "theirs", "abc"]
     for name in names:
         (house.output / "e3" / name / "sub").mkdir(parents=True)
     (house.output / "e3" / "file.png").write_bytes(png())
 
-    removed = outputs.collect_staging(str(house.output), {live}, {kept, TOKEN})
+    def in_use(tokens: Sequence[str]) -> set[str]:
+        assert len(tokens) <= 2
+        return {live, kept, TOKEN}.intersection(tokens)
+
+    removed = outputs.collect_staging(str(house.output), in_use)
 
     left = {entry.name for entry in (house.output / "e3").iterdir()}
     assert left == {live, kept, TOKEN, "theirs", "abc", "file.png"}
     assert removed == 2
-    assert outputs.collect_staging(str(house.output), {live}, {kept, TOKEN}) == 0
+    assert outputs.collect_staging(str(house.output), in_use) == 0
 
 
 def test_outputs_collect_staging_of_a_missing_folder_is_nothing(tmp_path: Path) -> None:
-    assert outputs.collect_staging(str(tmp_path), set(), set()) == 0
+    assert outputs.collect_staging(str(tmp_path), set) == 0

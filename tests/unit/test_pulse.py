@@ -161,6 +161,23 @@ def test_pulse_beat_tells_a_pause_and_a_removal(beats: pulse.Pulse, db: Any, wat
     assert removed["totals"]["pending"] == 0
 
 
+def test_pulse_beat_tells_a_pause_that_is_over_before_the_next_push(
+    beats: pulse.Pulse, db: Any, watcher: Watcher
+) -> None:
+    add_jobs(db, 1)
+    beats.beat()
+    watcher.events.clear()
+
+    for is_paused in (True, False):
+        db.set_user_paused(is_paused)
+        watcher.seconds += 0.1
+        beats.beat()
+    watcher.seconds += 1
+    beats.beat()
+
+    assert [each["paused"] for each in watcher.named("e3.queue")] == [False]
+
+
 def test_pulse_beat_names_few_jobs_and_counts_many(beats: pulse.Pulse, db: Any, watcher: Watcher) -> None:
     add_jobs(db, *range(1, pulse.MOST_JOBS + 1))
     beats.beat()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import caretaker, executor, monitor, rebuilding, store
 from comfyui_e3.e3_nodes.errors import StoreUnavailable
+from comfyui_e3.e3_nodes.station import Station
 from fakes import FakeBackend, Home
 
 
@@ -33,7 +34,7 @@ class Disk:
         return Path(self.home.cfg["paths"]["database"])
 
     def run(self) -> bool:
-        station = executor.Station(self.backend)
+        station = Station(self.backend)
         return executor.run_once(self.home.cfg, self.home.workflows, self.home.db, "w1", station=station)
 
     def open(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from comfyui_e3.e3_nodes import executor, locks, outputs, recovery
 from comfyui_e3.e3_nodes.errors import DiskFull, OutputError
 from comfyui_e3.e3_nodes.model import Intent
+from comfyui_e3.e3_nodes.station import Station
 from fakes import PNG, FakeBackend, Home
 
 LEASE_SECONDS = 60
@@ -146,12 +148,12 @@ def test_recovery_no_jump_of_the_wall_clock_takes_a_job_from_a_living_worker(
     home: Home, other: Other, jump: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = other.bring("executing")
-    now = executor._now_ms() + jump
+    now = time.time_ns() // 1_000_000 + jump
     monkeypatch.setattr(home.db, "_now", lambda: now)
     monkeypatch.setattr(executor, "_now_ms", lambda: now)
 
     recovered = reconcile(home)
-    station = executor.Station(FakeBackend(other.output))
+    station = Station(FakeBackend(other.output))
     executor.run_once(home.cfg, home.workflows, home.db, "me", station=station)
 
     assert recovered == 0
@@ -261,9 +263,9 @@ def test_recovery_reconcile_goes_on_beside_a_job_that_cannot_be_recovered(
         return fence(root, token)
 
     monkeypatch.setattr(recovery.outputs, "fence_staging", held)
-    in_hand = executor.InHand()
+    station = Station(FakeBackend(Path(home.cfg["home"])))
 
-    reconcile(home, in_hand=in_hand)
+    reconcile(home, station=station)
 
     assert home.row(fine)["status"] == "pending"
     assert home.row(stuck)["status"] == "pending"
@@ -280,14 +282,14 @@ def test_recovery_reconcile_waits_with_a_promise_while_the_disk_is_full(
         raise DiskFull("no room")
 
     monkeypatch.setattr(recovery.outputs, "deliver", full)
-    in_hand = executor.InHand()
-    reconcile(home, in_hand=in_hand)
+    station = Station(FakeBackend(Path(home.cfg["home"])))
+    reconcile(home, station=station)
     assert home.db.queue_state()["auto_reason"] == "disk_full"
     assert home.row(job)["phase"] == "publishing"
 
     monkeypatch.setattr(recovery.outputs, "deliver", deliver)
     home.db.set_auto_pause(None)
-    reconcile(home, in_hand=in_hand)
+    reconcile(home, station=station)
 
     assert home.row(job)["status"] == "done"
 
@@ -295,14 +297,14 @@ def test_recovery_reconcile_waits_with_a_promise_while_the_disk_is_full(
 def test_recovery_finds_a_job_that_its_own_lane_lost_hold_of(home: Home) -> None:
     home.db.register_worker("me", host="here", lock_path="/nowhere")
     home.submit()
-    in_hand = executor.InHand()
-    job = in_hand.lease(home.db, "me", LEASE_SECONDS)
+    station = Station(FakeBackend(Path(home.cfg["home"])))
+    job = station.in_hand.lease(home.db, "me", LEASE_SECONDS)
     assert job is not None
-    reconcile(home, in_hand=in_hand)
+    reconcile(home, station=station)
     assert home.row(job)["status"] == "processing"
 
-    in_hand.let_go(job)
-    reconcile(home, in_hand=in_hand)
+    station.in_hand.let_go(job)
+    reconcile(home, station=station)
 
     row = home.row(job)
     assert (row["status"], row["run_count"], row["crash_count"]) == ("pending", 0, 0)
@@ -322,7 +324,7 @@ def _die_again(home: Home, tmp_path: Path, phase: str, number: int) -> None:
         home.db.record_node(job["lease_token"], "node 3 (KSampler)")
     other.die()
     reconcile(home)
-    home.db._now = lambda: executor._now_ms() + number * 3_600_000  # type: ignore[attr-defined]
+    home.db._now = lambda: time.time_ns() // 1_000_000 + number * 3_600_000  # type: ignore[attr-defined]
 
 
 def test_recovery_sets_a_job_aside_that_killed_comfyui_too_often(home: Home, tmp_path: Path) -> None:
@@ -388,8 +390,8 @@ def test_recovery_tidy_up_shortens_a_wait_that_only_a_clock_set_back_explains(ho
     job = home.submit()
     leased = home.db.lease_next_job("me", 60)
     assert leased is not None and leased["lease_token"]
-    home.db.return_job(leased["id"], leased["lease_token"], reason="x", not_before=executor._now_ms() + 10**11)
+    home.db.return_job(leased["id"], leased["lease_token"], reason="x", not_before=time.time_ns() // 1_000_000 + 10**11)
 
     recovery.tidy_up(None, home.cfg, home.db)
 
-    assert home.row(job)["not_before"] <= executor._now_ms() + 720_000
+    assert home.row(job)["not_before"] <= time.time_ns() // 1_000_000 + 720_000

@@ -45,6 +45,14 @@ def test_samples_job_is_valid(path: Path, workflows: dict[str, Workflow]) -> Non
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_samples_job_names_the_schema_that_init_writes(path: Path) -> None:
+    first = path.read_text("utf-8").splitlines()[0]
+    schema = first.removeprefix("# yaml-language-server: $schema=")
+
+    assert (path.parent / schema).resolve() == (ROOT / "jobs" / ".schema" / "job.schema.json").resolve()
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_samples_job_builds_its_payload(path: Path, workflows: dict[str, Workflow]) -> None:
     job = read(path)
     workflow = payload.find_workflow(job["workflow_id"], workflows)

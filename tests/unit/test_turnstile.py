@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 from comfyui_e3.e3_nodes.turnstile import Turnstile, most_standing
@@ -10,9 +11,11 @@ from comfyui_e3.e3_nodes.turnstile import Turnstile, most_standing
 
 def entered(turnstile: Turnstile) -> int:
     count = 0
-    while not turnstile.is_full:
-        turnstile.enter()
-        count += 1
+    with ExitStack() as prompts:
+        while not turnstile.is_full:
+            prompts.enter_context(turnstile.standing())
+            count += 1
+    assert not turnstile.is_full
     return count
 
 
@@ -49,12 +52,11 @@ def test_turnstile_goes_back_to_usual_when_jobs_become_long() -> None:
 
 def test_turnstile_wait_for_room_ends_when_a_prompt_is_out() -> None:
     turnstile = Turnstile(1)
-    turnstile.enter()
     answers: list[bool] = []
     waiting = threading.Thread(target=lambda: answers.append(turnstile.wait_for_room(10)))
-    waiting.start()
 
-    turnstile.leave()
+    with turnstile.standing():
+        waiting.start()
     waiting.join(10)
 
     assert answers == [True]
@@ -62,6 +64,6 @@ def test_turnstile_wait_for_room_ends_when_a_prompt_is_out() -> None:
 
 def test_turnstile_wait_for_room_gives_up() -> None:
     turnstile = Turnstile(1)
-    turnstile.enter()
 
-    assert turnstile.wait_for_room(0.0) is False
+    with turnstile.standing():
+        assert turnstile.wait_for_room(0.0) is False

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import watching
 from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
-from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptReturned, DiskFull, LeaseLost
+from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptReturned, DiskFull, HostDied, LeaseLost
 from comfyui_e3.e3_nodes.model import Progress, Result
 from fakes import GRAPH, FakeBackend, Home
 
@@ -120,6 +120,24 @@ def test_watching_gives_a_running_job_back_when_e3_stops(home: Home, tmp_path: P
 
     with pytest.raises(AttemptReturned):
         watch(home, Script(tmp_path, RUNNING), stop)
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_watching_says_that_comfyui_died_and_whether_the_prompt_was_next(
+    home: Home, tmp_path: Path, behind: bool
+) -> None:
+    with pytest.raises(HostDied) as caught:
+        watch(home, Script(tmp_path, PENDING, Sighting("died", behind=behind)))
+
+    assert caught.value.was_next is not behind
+
+
+def test_watching_notes_the_last_node_of_a_comfyui_that_died(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(HostDied):
+        watch(home, Script(tmp_path, RUNNING, Sighting("died"), node="9"))
+
+    [job] = home.db.list_jobs()["jobs"]
+    assert home.db.list_attempts(job["id"])[0]["node"] == "node 9 (SaveImage)"
 
 
 def test_watching_leaves_a_job_that_another_worker_took(home: Home, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_workflow_files_load_workflows_refuses_entries(make_file: Any, entry: st
         pytest.param("{node: '3', field: seed, default: 9, max: 1}", "to 1, got 9", id="default out of range"),
         pytest.param("{node: '3', field: seed, random: 1}", "random must be true or false", id="random no bool"),
         pytest.param("{node: '4', field: name, random: true}", "only a number can be random", id="random text"),
+        pytest.param("{node: '3', field: seed, type: []}", "type must be one of", id="type no text"),
     ],
 )
 def test_workflow_files_load_workflows_refuses_inputs(make_file: Any, declared: str, message: str) -> None:

@@ -102,15 +102,12 @@ WHERE  job_id = :job_id
 AND    lease_token = (SELECT lease_token FROM intents WHERE job_id = :job_id ORDER BY rowid DESC LIMIT 1)
 ORDER  BY number;
 
--- name: live_tokens
-SELECT lease_token
-FROM   jobs
-WHERE  status = 'processing';
-
--- name: done_tokens
+-- name: tokens_in_use
+-- Of the tokens of staging folders those of attempts that run, and of those that ended done.
 SELECT lease_token
 FROM   attempts
-WHERE  outcome = 'done';
+WHERE  lease_token IN (SELECT value FROM json_each(:tokens))
+AND    (outcome IS NULL OR (outcome = 'done' AND :keep_done));
 
 -- name: holds_lease
 SELECT 1

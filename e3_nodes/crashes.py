@@ -1,0 +1,42 @@
+"""What becomes of an attempt whose ComfyUI died: whether it was to blame is told from what was seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .model import ErrorType, Job, Phase
+from .store.protocol import JobStore
+
+DIED = "ComfyUI or E3 ended while it was at work"
+
+
+def record_death(job: Job, cfg: Mapping[str, Any], db: JobStore, *, was_next: bool) -> None:
+    """End the attempt: a crash if it had begun to execute, else as if it had never been leased.
+
+    Args:
+        job: The row as it is now.
+        cfg: The settings.
+        db: The store.
+        was_next: Whether ComfyUI may have begun with it although nobody saw that.
+    """
+    token = job.get("lease_token") or ""
+    if was_next and _died_unseen_too_often(job, cfg, db):
+        updates = {"error_type": ErrorType.CRASH.value, "error_trace": None}
+        db.complete_job(job["id"], success=False, updates=updates, lease_token=token)
+    else:
+        db.abandon_job(job["id"], token, reason=DIED)
+
+
+def _died_unseen_too_often(job: Job, cfg: Mapping[str, Any], db: JobStore) -> bool:
+    """Tell whether ComfyUI died again and again right after it was given the job, before its start was seen.
+
+    A wait in the queue costs nothing, as often as ComfyUI is restarted; so only a prompt with no other before it
+    is suspected, and only after ``crash_limit`` such ends in a row.
+    """
+    if job["phase"] != Phase.SUBMITTED.value:
+        return False
+    count = max(1, cfg["crash_limit"] - 1)
+    before = db.list_attempts(job["id"])[:-1][-count:]
+    died = [attempt["outcome"] == "crashed" or attempt["error"] == DIED for attempt in before]
+    return died == [True] * count
