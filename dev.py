@@ -2,7 +2,7 @@
 
     python dev.py demo [--once]   run the example jobs; ends its set-up by saying what to open
     python dev.py test [ARGS]     lint, types, and every test; ARGS go to pytest
-                                  (--every-frontend: the browser tests in one frontend more)
+                                  (--every-frontend: every browser test in three frontends)
 
 Both make ``.venv`` beside this file and install what they need into it.
 """
@@ -38,6 +38,8 @@ def main(argv: list[str]) -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - this file is what people start with whatever they have
         print(f"E3 needs Python 3.10 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
+    if args.every_frontend:
+        os.environ["E3_EVERY_FRONTEND"] = "1"
     versions = (OLDEST, MIDDLE, NEWEST) if args.every_frontend else (OLDEST, NEWEST)
     return demo(rest) if args.command == "demo" else test(rest, versions)
 

@@ -45,8 +45,13 @@ async def list_workflows(call: Call) -> bytes:
 
 async def health(call: Call) -> web.Response:
     """Answer 200 while jobs get done here, else 503; with every problem and its way out."""
-    report = await call.run(_health, call.engine)
-    response = responses.answer(responses.encode(report), 200 if report["status"] == "ok" else 503)
+
+    def look() -> tuple[bool, bytes]:
+        report = _health(call.engine)
+        return report["status"] == "ok", responses.encode(report)
+
+    is_well, encoded = await call.run(look)
+    response = responses.answer(encoded, 200 if is_well else 503)
     if response.status == 503:
         response.headers["Retry-After"] = str(responses.RETRY_SECONDS)
     return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,12 @@ FRONTENDS = Path(os.environ["E3_FRONTENDS"]) if os.environ.get("E3_FRONTENDS") e
 SURFACES = (
     ["page", *sorted(p.name for p in FRONTENDS.iterdir() if (p / "index.html").is_file())] if FRONTENDS else ["page"]
 )
+WALKS = SURFACES if os.environ.get("E3_EVERY_FRONTEND") else [*SURFACES[:1], *SURFACES[1:][-1:]]
+"""Where the long walks go: the page and the newest frontend, or everywhere when E3_EVERY_FRONTEND is set."""
+
+RUN_AXE = """(where) => axe.run(where, {resultTypes: ["violations"]}).then(({violations}) =>
+    violations.flatMap(({id, nodes}) =>
+        nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`)))"""
 TAB_BUTTON = '.e3-tab-button, [data-testid="e3-tab-button"]'
 
 
@@ -35,6 +42,15 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe_source() -> str:
+    """The text of axe-core, from the package that brings it."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
+        pytest.skip("axe-playwright-python is not installed; it brings axe-core")
+    return Path(spec.origin).with_name("axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from comfyui_e3.server_routes.openapi import path_of
 from comfyui_e3.server_routes.routes import ROUTES
+from comfyui_e3.tests.web.conftest import RUN_AXE
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
@@ -63,6 +64,21 @@ def test_docs_browser_lists_every_route(page: Any, host: EmbeddedHost, prefix: s
     page.set_viewport_size({"width": 360, "height": 700})
     assert surface != text and page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.faults == []
+
+
+def test_docs_browser_satisfies_axe(page: Any, host: EmbeddedHost, axe_source: str) -> None:
+    page.goto(f"{host.url}/e3/docs")
+    page.wait_for_selector("input[name=token]")
+    page.evaluate(axe_source)
+    found = page.evaluate(RUN_AXE, "html")
+    page.fill("input[name=token]", "secret")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("section")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+    found += page.evaluate(RUN_AXE, "html")
+
+    assert found == []
 
 
 def test_docs_browser_asks_for_the_token(page: Any, host: EmbeddedHost) -> None:

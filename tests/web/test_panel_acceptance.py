@@ -1,7 +1,7 @@
 """The panel with the real plugin behind it: each thing a person does, by mouse and by keyboard alone.
 
-It runs on the page of its own and in each frontend that E3_FRONTENDS holds, in the embedded host always and in
-the ComfyUI that ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` name.
+It runs on the page of its own and in the newest frontend that E3_FRONTENDS holds (with E3_EVERY_FRONTEND in
+each), in the embedded host always and in the ComfyUI that ``COMFYUI_PATH`` and ``COMFYUI_PYTHON`` name.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from comfyui_e3.tests.e2e.studio import Studio, image_graph, through
 from comfyui_e3.tests.hosts import available_hosts
-from comfyui_e3.tests.web.conftest import SURFACES, frontend_of, problems_of
+from comfyui_e3.tests.web.conftest import WALKS, frontend_of, problems_of
 from comfyui_e3.tests.web.hands import Keyboard, Mouse, Person
 
 pytestmark = pytest.mark.browser
 
-PLACES = [(host, surface) for host in available_hosts() for surface in SURFACES]
+PLACES = [(host, surface) for host in available_hosts() for surface in WALKS]
 
 
 @pytest.fixture(scope="module", params=PLACES, ids=lambda place: f"{place[0].name}-{place[1]}")

@@ -15,7 +15,7 @@ import pytest
 from comfyui_e3.tests.e2e.studio import Studio, image_graph
 from comfyui_e3.tests.hosts import available_hosts
 from comfyui_e3.tests.web.conftest import SURFACES, TAB_BUTTON, frontend_of, problems_of
-from comfyui_e3.tests.web.hands import Mouse, Person
+from comfyui_e3.tests.web.hands import Keyboard, Mouse, Person
 
 pytestmark = pytest.mark.browser
 
@@ -35,10 +35,21 @@ def studio(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytes
     """A host with E3 and a frontend, its queue paused."""
     host, surface = request.param
     frontend = ["--front-end-root", str(frontend_of(surface))]
-    with Studio(host(), tmp_path_factory.mktemp("native"), host_args=frontend) as studio:
+    folder = tmp_path_factory.mktemp("native")
+    words_in_french(folder / "base" / "custom_nodes" / "words")
+    with Studio(host(), folder, host_args=frontend) as studio:
         studio.host.post("/settings/Comfy.TutorialCompleted", True)
         studio.workflow("image", image_graph(), inputs={"width": {"node": "1", "field": "width", "type": "int"}})
         yield studio
+
+
+def words_in_french(pack: Path) -> None:
+    """Make a node pack that brings nothing but a translation of E3, in a language that ComfyUI has."""
+    folder = pack / "locales" / "fr"
+    folder.mkdir(parents=True)
+    (pack / "__init__.py").write_text("NODE_CLASS_MAPPINGS = {}\n", "utf-8")
+    words = {"tabs": {"queue": "File"}, "done": {"pause": "File en pause"}}
+    (folder / "main.json").write_text(json.dumps({"e3": words}), "utf-8")
 
 
 @pytest.fixture
@@ -145,7 +156,26 @@ def test_panel_native_undo_is_offered_as_long_as_the_settings_say(person: Person
     assert undo.count() == 0
 
 
-def test_panel_native_job_opens_in_the_canvas_beside_what_was_there(person: Person, studio: Studio) -> None:
+def test_panel_native_speaks_the_language_of_comfyui(person: Person, studio: Studio) -> None:
+    studio.host.post("/settings/Comfy.Locale", "fr")
+    try:
+        person.page.reload()
+        person.page.wait_for_selector(TAB_BUTTON)
+        execute(person, "E3.Open")
+        person.page.wait_for_selector("#e3-tab-queue .e3-tab-label:text-is('File')")
+        person.page.wait_for_selector("#e3-tab-done .e3-tab-label:text-is('Done')")
+    finally:
+        studio.host.post("/settings/Comfy.Locale", "en")
+    told = studio.host.get("/i18n")[1]["en"]
+    assert set(told["commands"]) >= {command.replace(".", "_") for command in COMMANDS}
+    assert told["settings"]["E3_Notify"]["name"] == "Notify me when the batch ends"
+
+
+@pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=["mouse", "keyboard"])
+def test_panel_native_job_opens_in_the_canvas_beside_what_was_there(
+    person: Person, studio: Studio, hand: type[Person]
+) -> None:
+    person = hand(person.page, wait=15_000)
     job = studio.job("image", {"width": 96}, title="canvas")
     studio.drop(job)
     studio.becomes(job, "pending")

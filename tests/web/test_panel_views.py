@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from comfyui_e3.tests.web import fake_server, views
-from comfyui_e3.tests.web.conftest import SURFACES, frontend_of, problems_of, show_panel
+from comfyui_e3.tests.web.conftest import RUN_AXE, WALKS, frontend_of, problems_of, show_panel
 
 pytestmark = pytest.mark.browser
 
 PICTURES = Path(__file__).parents[2] / ".artifacts" / "screenshots"
-RUN_AXE = """(where) => axe.run(where, {resultTypes: ["violations"]}).then(({violations}) =>
-    violations.flatMap(({id, nodes}) =>
-        nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`)))"""
 WIDE, HEIGHT = 1300, 800
 STILL_MS = 120
 PLACES = {
     "page-narrow": ("page", [600, 250]),
     "page-wide": ("page", [WIDE]),
-    **{surface: (surface, [WIDE]) for surface in SURFACES if surface != "page"},
+    **{surface: (surface, [WIDE]) for surface in WALKS if surface != "page"},
 }
-
-
-@pytest.fixture(scope="module")
-def axe_source() -> str:
-    """The text of axe-core, from the package that brings it."""
-    spec = importlib.util.find_spec("axe_playwright_python")
-    if spec is None or spec.origin is None:
-        pytest.skip("axe-playwright-python is not installed; it brings axe-core")
-    return Path(spec.origin).with_name("axe.min.js").read_text("utf-8")
 
 
 class Inspector:

@@ -43,6 +43,15 @@ test("every module is checked and says what it is", () => {
   }
 });
 
+test("words are looked up when they are shown: a translation comes after the modules", () => {
+  const tables = /^(?:export )?const \w+ = [{[]\n(?: .*\n)*/gm;
+  for (const { name, text } of sources.filter((each) => each.name !== "strings.js")) {
+    const lines = (text.match(tables) ?? []).flatMap((table) => table.split("\n"));
+    const early = lines.filter((line) => line.includes("STRINGS.") && !line.includes("=>"));
+    assert.deepEqual(early, [], name);
+  }
+});
+
 test("modules are small", () => {
   for (const { name, text } of sources) assert.ok(text.split("\n").length < 400, name);
 });

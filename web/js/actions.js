@@ -2,7 +2,7 @@
 /** What happens when somebody asks for something: the request, the message, the way back. */
 
 import { nameParts } from "./format.js";
-import { STRINGS, plural } from "./strings.js";
+import { STRINGS } from "./strings.js";
 
 /** @typedef {import("./client.js").Client} Client */
 /** @typedef {import("./toasts.js").Toast} Toast */
@@ -276,7 +276,7 @@ export class Actions {
  * @param {string[]} names
  * @returns {string} "knight", "12 jobs"
  */
-const whatOf = (names) => (names.length === 1 ? nameParts(names[0]).title : plural(names.length, "job"));
+const whatOf = (names) => (names.length === 1 ? nameParts(names[0]).title : STRINGS.jobs(names.length));
 
 /**
  * @param {{config_name: string, error?: any}} result

@@ -6,14 +6,14 @@ import { STRINGS, number } from "./strings.js";
 
 /** @typedef {import("./types.js").TabId} TabId */
 
-/** @type {Record<string, {icon: string, label: string, isDanger?: boolean}>} */
+/** @type {Record<string, {icon: string, label: () => string, isDanger?: boolean}>} */
 const VERBS = {
-  "god-mode": { icon: "bolt", label: STRINGS.godMode },
-  set_priority: { icon: "flag", label: STRINGS.setPriority },
-  retry: { icon: "retry", label: STRINGS.retry },
-  copy: { icon: "copy", label: STRINGS.copy },
-  cancel: { icon: "ban", label: STRINGS.cancel },
-  delete: { icon: "trash", label: STRINGS.delete, isDanger: true },
+  "god-mode": { icon: "bolt", label: () => STRINGS.godMode },
+  set_priority: { icon: "flag", label: () => STRINGS.setPriority },
+  retry: { icon: "retry", label: () => STRINGS.retry },
+  copy: { icon: "copy", label: () => STRINGS.copy },
+  cancel: { icon: "ban", label: () => STRINGS.cancel },
+  delete: { icon: "trash", label: () => STRINGS.delete, isDanger: true },
 };
 
 /** What can be done to the chosen jobs; shown while there are some. */
@@ -61,20 +61,21 @@ export class BulkBarElement extends HTMLElement {
       ...tabOf(tab).actions.map((action) =>
         this.button(VERBS[action], () => wish(this, action, { bulk: true })),
       ),
-      this.button({ icon: "close", label: STRINGS.clearSelection }, () => wish(this, "select-none")),
+      this.button({ icon: "close", label: () => STRINGS.clearSelection }, () => wish(this, "select-none")),
     ]);
   }
 
   /**
-   * @param {{icon: string, label: string, isDanger?: boolean}} verb
+   * @param {{icon: string, label: () => string, isDanger?: boolean}} verb
    * @param {() => void} run
    * @returns {HTMLButtonElement}
    */
   button(verb, run) {
+    const label = verb.label();
     const className = `e3-icon-button${verb.isDanger ? " e3-danger" : ""}`;
     return h(
       "button",
-      { type: "button", class: className, title: verb.label, "aria-label": verb.label, onclick: run },
+      { type: "button", class: className, title: label, "aria-label": label, onclick: run },
       icon(verb.icon),
     );
   }

@@ -11,6 +11,7 @@ import { Notifier } from "./notifier.js";
 import { badgeText } from "./queue_view.js";
 import { Store } from "./store.js";
 import { STRINGS } from "./strings.js";
+import { speak } from "./translation.js";
 
 const TAB_ID = "e3";
 const SHORT_MS = 3_000;
@@ -72,12 +73,6 @@ function showPanel(/** @type {(panel: import("./panel.js").PanelElement) => void
   whenConnected(shown, () => then(shown));
 }
 
-/** A sidebar that opens draws its tab more than once, and each time the focus is lost. */
-function keepFocus(/** @type {import("./panel.js").PanelElement} */ shown, tries = 30) {
-  if (!shown.contains(document.activeElement)) shown.focusTab();
-  if (tries) requestAnimationFrame(() => keepFocus(shown, tries - 1));
-}
-
 /** Says how it went by ComfyUI's own toast: the panel may not be on the screen. */
 async function togglePause() {
   const { toast } = app.extensionManager;
@@ -101,14 +96,15 @@ function showBadge() {
 app.registerExtension({
   name: "comfyui-e3.queue",
   ...comfyParts({
-    show: () => showPanel((each) => keepFocus(each)),
+    show: () => showPanel((each) => each.focusTab()),
     togglePause,
     submit: () => showPanel((each) => each.all.parts.picker.click()),
     openPage: () => window.open(fullPageUrl(), "_blank", "noopener"),
     askPermission: () => notifier.askPermission(),
   }),
-  setup() {
+  async setup() {
     const manager = app.extensionManager;
+    await speak(String(manager.setting.get("Comfy.Locale") ?? "en"), () => comfyTransport.fetch("/i18n"));
     if (manager.getSidebarTabs().some((/** @type {{id: string}} */ each) => each.id === TAB_ID)) return;
     defineElements();
     addStyles();

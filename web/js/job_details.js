@@ -16,17 +16,17 @@ import { STRINGS } from "./strings.js";
 
 /** @typedef {import("./types.js").JobDetails} JobDetails */
 /** @typedef {import("./client.js").Client} Client */
-/** @typedef {{act: string, icon: string, label: string, isDanger?: boolean}} Verb */
+/** @typedef {{act: string, icon: string, label: () => string, isDanger?: boolean}} Verb */
 
 /** @type {Record<string, Verb>} */
 const VERBS = {
-  "god-mode": { act: "god-mode", icon: "bolt", label: STRINGS.godMode },
-  retry: { act: "retry", icon: "retry", label: STRINGS.retry },
-  copy: { act: "copy", icon: "copy", label: STRINGS.copy },
-  repin: { act: "repin", icon: "pin", label: STRINGS.repin },
-  cancel: { act: "cancel", icon: "ban", label: STRINGS.cancel },
-  "open-graph": { act: "open-graph", icon: "graph", label: STRINGS.openGraph },
-  delete: { act: "delete", icon: "trash", label: STRINGS.delete, isDanger: true },
+  "god-mode": { act: "god-mode", icon: "bolt", label: () => STRINGS.godMode },
+  retry: { act: "retry", icon: "retry", label: () => STRINGS.retry },
+  copy: { act: "copy", icon: "copy", label: () => STRINGS.copy },
+  repin: { act: "repin", icon: "pin", label: () => STRINGS.repin },
+  cancel: { act: "cancel", icon: "ban", label: () => STRINGS.cancel },
+  "open-graph": { act: "open-graph", icon: "graph", label: () => STRINGS.openGraph },
+  delete: { act: "delete", icon: "trash", label: () => STRINGS.delete, isDanger: true },
 };
 
 /** @type {Record<string, string[]>} */
@@ -146,7 +146,7 @@ export class JobDetailsElement extends HTMLElement {
    * @returns {HTMLElement}
    */
   button(verb, job) {
-    const label = verb.act === "cancel" && job.status === "processing" ? STRINGS.stop : verb.label;
+    const label = verb.act === "cancel" && job.status === "processing" ? STRINGS.stop : verb.label();
     return h(
       "button",
       {

@@ -52,6 +52,10 @@ export class JobListElement extends HTMLElement {
   derivedFrom = null;
   /** @type {Map<string, import("./differs.js").Chip[]>} */
   chipsOf = new Map();
+  /** @type {Map<string, number>} */
+  startsIn = new Map();
+  /** @type {ListView | null} */
+  startsOf = null;
   lastTop = 0;
   isWide = false;
 
@@ -149,9 +153,8 @@ export class JobListElement extends HTMLElement {
     more.hidden = view.pages.isComplete || !view.pages.isLoaded;
     setAttr(this, "aria-rowcount", view.pages.isComplete ? rows.length : -1);
     this.keepCurrent(rows);
-    const shown = new Set([...rows.keys()].slice(first, last));
-    const at = rows.findIndex((job) => job.config_name === this.current);
-    if (at >= 0) shown.add(at);
+    const shown = new Set(rows.length ? [this.currentIndex] : []);
+    for (let index = first; index < Math.min(last, rows.length); index += 1) shown.add(index);
     this.place(
       [...shown].sort((a, b) => a - b),
       height,
@@ -163,7 +166,8 @@ export class JobListElement extends HTMLElement {
    * @param {JobRow[]} rows
    */
   keepCurrent(rows) {
-    const at = rows.findIndex((job) => job.config_name === this.current);
+    const isThere = rows[this.currentIndex]?.config_name === this.current;
+    const at = isThere ? this.currentIndex : rows.findIndex((job) => job.config_name === this.current);
     if (at >= 0) {
       this.currentIndex = at;
       return;
@@ -171,7 +175,8 @@ export class JobListElement extends HTMLElement {
     const hadFocus = Boolean(
       this.current && this.rowElements.get(this.current)?.contains(document.activeElement),
     );
-    const next = rows[Math.min(this.currentIndex, rows.length - 1)];
+    this.currentIndex = Math.max(0, Math.min(this.currentIndex, rows.length - 1));
+    const next = rows[this.currentIndex];
     this.current = next?.config_name ?? null;
     if (hadFocus && next) queueMicrotask(() => this.focusRow(this.currentIndex));
   }
@@ -226,8 +231,15 @@ export class JobListElement extends HTMLElement {
     return element;
   }
 
-  /** @returns {Map<string, number>} */
+  /** @returns {Map<string, number>} worked out once a view, which may be scrolled through for long */
   starts() {
+    if (this.startsOf !== this.view) this.startsIn = this.foretell();
+    this.startsOf = this.view;
+    return this.startsIn;
+  }
+
+  /** @returns {Map<string, number>} */
+  foretell() {
     const { view } = this;
     const isInOrder = view?.tab === "queue" && !view.isFiltered && sortOf("queue", view.filters) === "order";
     if (!view || !isInOrder || view.state.queue?.paused) return new Map();

@@ -26,13 +26,13 @@ import { STRINGS } from "./strings.js";
  * @property {number} now
  */
 
-/** @type {Record<string, {icon: string, label: string}>} */
+/** @type {Record<string, {icon: string, label: () => string}>} */
 const BUTTONS = {
-  "god-mode": { icon: "bolt", label: STRINGS.godMode },
-  cancel: { icon: "ban", label: STRINGS.cancel },
-  retry: { icon: "retry", label: STRINGS.retry },
-  copy: { icon: "copy", label: STRINGS.copy },
-  "row-menu": { icon: "more", label: STRINGS.menu },
+  "god-mode": { icon: "bolt", label: () => STRINGS.godMode },
+  cancel: { icon: "ban", label: () => STRINGS.cancel },
+  retry: { icon: "retry", label: () => STRINGS.retry },
+  copy: { icon: "copy", label: () => STRINGS.copy },
+  "row-menu": { icon: "more", label: () => STRINGS.menu },
 };
 
 /** @type {Record<string, string[]>} */
@@ -174,7 +174,7 @@ export class JobRowElement extends HTMLElement {
     setAttr(/** @type {Element} */ (this.meta), "title", job.error_summary ?? null);
     setText(/** @type {Node} */ (this.time), time);
     if (job.status === "pending") this.showPriority(job, tabIndex);
-    else setText(/** @type {Node} */ (this.top), top);
+    else refill(/** @type {Element} */ (this.top), ["text", top], () => [top]);
     this.showChips(view.chips);
     const bar = /** @type {HTMLElement} */ (this.bar);
     bar.hidden = job.status !== "processing";
@@ -269,7 +269,7 @@ export class JobRowElement extends HTMLElement {
     const buttons = /** @type {HTMLElement} */ (this.buttons);
     refill(buttons, job.status, () =>
       QUICK[job.status].map((act) => {
-        const label = act === "cancel" && job.status === "processing" ? STRINGS.stop : BUTTONS[act].label;
+        const label = act === "cancel" && job.status === "processing" ? STRINGS.stop : BUTTONS[act].label();
         const popup = act === "row-menu" ? "menu" : null;
         return h(
           "button",

@@ -3,7 +3,7 @@
 
 import { timeLeft } from "./eta.js";
 import { ago, duration, roughly } from "./format.js";
-import { STRINGS, plural } from "./strings.js";
+import { STRINGS } from "./strings.js";
 
 /** @typedef {import("./types.js").JobRow} JobRow */
 /** @typedef {import("./types.js").RunningJob} RunningJob */
@@ -20,7 +20,7 @@ export function linesOf(job, view) {
   if (job.status === "processing") return runningLines(job, view);
   const time = job.end_time ? ago(job.end_time, now) : "";
   if (job.status === "done") {
-    const files = job.outputs_count > 1 ? ` · ${plural(job.outputs_count, "file")}` : "";
+    const files = job.outputs_count > 1 ? ` · ${STRINGS.files(job.outputs_count)}` : "";
     return { meta: job.workflow_id + files, top: duration(job.duration), time };
   }
   const cause = job.error_type

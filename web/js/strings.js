@@ -1,5 +1,5 @@
 // @ts-check
-/** Every English sentence of the panel, so that a translation is one file. */
+/** Every English sentence of the panel; `translation.js` lays those of another language over them. */
 
 const NUMBER = new Intl.NumberFormat("en");
 
@@ -101,7 +101,7 @@ export const STRINGS = {
   sortBy: "Sort",
   /** @type {Record<string, string>} */
   sorts: {
-    order: "Order of the queue",
+    order: "Queue order",
     created: "Oldest first",
     "-created": "Newest first",
     "-ended": "Last ended first",
@@ -146,6 +146,10 @@ export const STRINGS = {
   close: "Close",
   ok: "OK",
   back: "Back to the list",
+  /** @param {number} n */
+  jobs: (n) => plural(n, "job"),
+  /** @param {number} n */
+  files: (n) => plural(n, "file"),
   /** @param {string} name */
   jobOf: (name) => `Job ${name}`,
   waited: "Waited",

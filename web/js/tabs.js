@@ -12,12 +12,14 @@ export class TabsElement extends HTMLElement {
     defineOnce("e3-tabs", TabsElement);
   }
 
+  /** Made before it stands in the page: the panel's first drawing comes before its parts are connected. */
+  tabs = TABS.map(({ id }) => this.tabOf(id));
+
   connectedCallback() {
-    if (this.tabs) return;
+    if (this.childElementCount) return;
     this.className = "e3-tabs";
     this.setAttribute("role", "tablist");
     this.setAttribute("aria-label", STRINGS.panel);
-    this.tabs = TABS.map(({ id }) => this.tabOf(id));
     this.append(...this.tabs.map(({ button }) => button));
     this.addEventListener("keydown", (event) => this.onKey(event));
   }
@@ -46,7 +48,7 @@ export class TabsElement extends HTMLElement {
    * @param {State} state
    */
   update(chosen, state) {
-    for (const { id, button, count } of this.tabs ?? []) {
+    for (const { id, button, count } of this.tabs) {
       const n = id === "rejected" ? state.rejections.length : countOf(id, state.queue?.totals ?? {});
       setText(count, state.queue ? shortCount(n) : "–");
       setAttr(button, "aria-selected", String(id === chosen));
@@ -58,7 +60,7 @@ export class TabsElement extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    const tabs = this.tabs ?? [];
+    const { tabs } = this;
     const at = tabs.findIndex(({ button }) => button === document.activeElement);
     /** @type {Record<string, number>} */
     const targets = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 };

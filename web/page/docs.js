@@ -80,7 +80,7 @@ function contents(operations) {
 function askToken() {
   const field = h("input", { type: "password", name: "token", required: true, autocomplete: "off" });
   const form = h("form", {}, h("label", {}, "api_token of global_config.yaml ", field), h("button", { textContent: "Open" }));
-  content.replaceChildren(form);
+  content.replaceChildren(h("main", {}, form));
   field.focus();
   return new Promise((done) =>
     form.addEventListener("submit", (event) => {

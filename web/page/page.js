@@ -7,8 +7,10 @@ import { Notifier } from "../js/notifier.js";
 import { Store } from "../js/store.js";
 import { STRINGS } from "../js/strings.js";
 import { badgeText } from "../js/queue_view.js";
+import { speak } from "../js/translation.js";
 import { pageTransport } from "./transport.js";
 
+await speak(navigator.language, () => fetch(new URL("../i18n", document.baseURI)));
 defineElements();
 const store = new Store(new Client(pageTransport(document.baseURI)));
 const notifier = new Notifier(store);
