@@ -23,6 +23,9 @@ log = get_logger("plugin")
 REST_THREADS = 2
 """Of each kind. With more, the event loop of ComfyUI waits longer for its turn, and no list comes sooner."""
 
+LOCKED_SECONDS = 10.0
+"""How long to wait before the start is tried again; each try waits for the lock itself as well."""
+
 _MARKER = "_e3_attached"
 
 
@@ -55,6 +58,7 @@ class Plugin:
         self.threads = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="e3-rest")
         self.artists = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="e3-artist")
         self._host = host
+        self._is_stopped = threading.Event()
         self._runtime: runtime.Runtime | None = None
         self._problem: E3Error = StoreUnavailable("E3 is starting; try again in a moment", code="starting")
 
@@ -76,6 +80,7 @@ class Plugin:
 
     def stop(self) -> None:
         """Stop politely at exit; after a kill, the next start recovers."""
+        self._is_stopped.set()
         for pool in (self.threads, self.artists):
             pool.shutdown(wait=False, cancel_futures=True)
         if self._runtime is not None:
@@ -88,6 +93,14 @@ class Plugin:
         return self._runtime.problems()
 
     def _start(self) -> None:
+        """Start the engine; while another program keeps the database locked, try again now and then."""
+        self._try_to_start()
+        while self._runtime is None and self._problem.code == "db_locked":
+            if self._is_stopped.wait(LOCKED_SECONDS):
+                return
+            self._try_to_start()
+
+    def _try_to_start(self) -> None:
         try:
             cfg = config_loader.load_home()
             cfg["input_folder"] = str(self._host.input_folder())
@@ -106,5 +119,7 @@ class Plugin:
 def _fix_of(problem: E3Error) -> str:
     if problem.code == "starting":
         return "wait a moment"
+    if problem.code == "db_locked":
+        return "look for a backup or another E3 that holds the database; E3 tries again by itself"
     where = "global_config.yaml" if isinstance(problem, InvalidSettings) else "what the message names"
     return f"mend {where}, then restart ComfyUI"

@@ -107,7 +107,7 @@ def frozen_past_the_lease(report: Report, chance: random.Random) -> None:
 
 
 def frozen_at(report: Report, names: Sequence[str]) -> None:
-    """Freeze a process at some named places."""
+    """Freeze a process at some named places; within a write of the table nobody can go on until it wakes."""
     for name in names:
         with home(report) as scene:
             _prepare(scene, report, name)
@@ -115,7 +115,7 @@ def frozen_at(report: Report, names: Sequence[str]) -> None:
             if frozen is None:
                 report.violate(f"nothing froze at {name}")
                 continue
-            if name.startswith(_TAKING_IN):
+            if name.startswith(_TAKING_IN) or scene.is_table_locked():
                 time.sleep(1.5 * scene.cfg["lease_seconds"])
             else:
                 second = start(scene, output=scene.output.with_name("output of the second"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,6 +72,16 @@ class Scene:
     def finished(self) -> Path:
         """Where results and finished job files appear."""
         return Path(self.cfg["paths"]["jobs_finished"], "image")
+
+    def is_table_locked(self) -> bool:
+        """Tell whether some process is within a write of the table, and stays there."""
+        with contextlib.closing(sqlite3.connect(self.cfg["paths"]["database"], timeout=1.0)) as con:
+            try:
+                con.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            con.rollback()
+            return False
 
     def now(self, wrong_by_days: int = 0) -> int:
         """Return the table's time: UTC milliseconds that run fast since the scene began."""
