@@ -21,12 +21,13 @@ import yarl
 from aiohttp import web
 from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
+from bad_input import bytes_of, cases
 from comfyui_e3.e3_nodes import outputs
 from comfyui_e3.e3_nodes.errors import InvalidConfig
 from comfyui_e3.e3_nodes.parsing import strict_json
 from comfyui_e3.e3_nodes.runtime import Runtime
 from comfyui_e3.server_routes import routes
-from fuzz.targets import Target, bytes_of, cases, check_lies_inside
+from fuzz.targets import Target, check_lies_inside
 from multidict import CIMultiDict
 
 METHODS = ("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT", "OPTIONS")

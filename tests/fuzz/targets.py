@@ -20,6 +20,7 @@ from typing import Any
 
 import rest
 import yaml
+from bad_input import bytes_of, cases
 from comfyui_e3.e3_nodes import authoring, config_loader, job_rows, outputs, payload, validation, workflow_files
 from comfyui_e3.e3_nodes.errors import E3Error, InvalidConfig, InvalidSettings, InvalidWorkflow
 from comfyui_e3.e3_nodes.model import ALLOWED_EXTENSIONS, JOB_TYPES, MAX_CONFIG_BYTES, MAX_PRIORITY, MAX_RETRY_LIMIT
@@ -28,7 +29,6 @@ from comfyui_e3.e3_nodes.parsing import strict_json, strict_yaml
 from comfyui_e3.e3_nodes.payload import templates
 from fuzz.limits import refusals
 
-CORPUS = Path(__file__).parents[1] / "corpus"
 NAME = "T2I_20240101000000_1_fuzz.yaml"
 GOOD_JOB = (
     b"job_type: T2I\nworkflow_id: wf_text\npriority: 5\ninputs:\n  text: a cat\n  width: 32\n  color: 7\n"
@@ -43,22 +43,6 @@ YAML_TOKENS = (
     *(b"job_type: ", b"workflow_id: ", b"priority: ", b"retry_limit: ", b"inputs:\n  ", b"outputs:\n  "),
     *(b"timeout_seconds: ", b"metadata:\n  ", b"file_path: ", b"if_exists: ", b"nodes: ", b"width: ", b"text: "),
 )
-
-
-def cases(name: str) -> list[dict[str, Any]]:
-    """Read a file of the corpus of bad input."""
-    return json.loads((CORPUS / name).read_text("utf-8"))
-
-
-def bytes_of(case: dict[str, Any]) -> bytes:
-    """Make the bytes of a case, as ``tests/corpus/README.md`` says."""
-    if "hex" in case:
-        return bytes.fromhex(case["hex"])
-    if "repeat" in case:
-        return "".join(text * count for text, count in case["repeat"]).encode()
-    if "numbered" in case:
-        return "".join(f"key{number}: 1\n" for number in range(case["numbered"])).encode()
-    return case.get("text", "").encode()
 
 
 class Target:
@@ -100,7 +84,7 @@ class Jobs(Target):
 
     def seeds(self) -> Iterator[bytes]:
         yield GOOD_JOB
-        yield from (bytes_of(case) for case in cases("yaml.json") if not case.get("bomb"))
+        yield from (bytes_of(case) for case in cases("yaml.json"))
         for case in cases("jobs.json"):
             added = f"  {case['input']}\n".encode() if "input" in case else b""
             yield GOOD_JOB.replace(b"  color: 7\n", added) + case.get("top", "").encode()

@@ -10,34 +10,19 @@ from typing import Any
 
 import pytest
 import yaml
+from bad_input import bytes_of, cases
 from comfyui_e3.e3_nodes import validation
 from comfyui_e3.e3_nodes.errors import InvalidConfig
 from comfyui_e3.e3_nodes.parsing import strict_yaml
 
-CORPUS = Path(__file__).parent.parent / "corpus"
 GOOD_JOB = "job_type: T2I\nworkflow_id: wf\ninputs:\n  prompt: a cat\n"
 GOOD_OUTPUTS = "outputs:\n  file_path: jobs/finished/image/cat.png\n"
 WORKFLOWS: Any = {"wf": {"required_inputs": ["prompt"]}}
 
 
-def cases(name: str, *, bombs: bool = False) -> list[dict[str, Any]]:
-    found = json.loads((CORPUS / name).read_text(encoding="utf-8"))
-    return [case for case in found if case.get("bomb", False) == bombs]
-
-
 def table(name: str) -> Any:
     chosen = cases(name)
     return pytest.mark.parametrize("case", chosen, ids=[case["id"] for case in chosen])
-
-
-def data_of(case: dict[str, Any]) -> bytes:
-    if "hex" in case:
-        return bytes.fromhex(case["hex"])
-    if "repeat" in case:
-        return "".join(text * count for text, count in case["repeat"]).encode()
-    if "numbered" in case:
-        return "".join(f"key{number}: 1\n" for number in range(case["numbered"])).encode()
-    return case["text"].encode()
 
 
 def assert_refused(case: dict[str, Any], refusal: InvalidConfig) -> None:
@@ -58,7 +43,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.usefixtures("parser")
 @table("yaml.json")
 def test_strict_yaml_read_gives_the_value_or_the_code_of_each_row(case: dict[str, Any]) -> None:
-    data = data_of(case)
+    data = bytes_of(case)
     if "code" in case or "codes" in case:
         with pytest.raises(InvalidConfig) as caught:
             strict_yaml.read(data)
@@ -77,7 +62,7 @@ def test_strict_yaml_read_gives_the_value_or_the_code_of_each_row(case: dict[str
 
 @table("json.json")
 def test_strict_yaml_read_json_gives_the_value_or_the_code_of_each_row(case: dict[str, Any]) -> None:
-    data = data_of(case)
+    data = bytes_of(case)
     if "code" in case:
         with pytest.raises(InvalidConfig) as caught:
             strict_yaml.read_json(data)
@@ -119,7 +104,7 @@ print(json.dumps({"seen": seen, "grown_mib": peak_mib() - base}))
 @pytest.mark.parametrize("which", ["libyaml", "pure"])
 def test_strict_yaml_read_survives_every_bomb_in_bounded_time_and_memory(which: str) -> None:
     readers = {"read": cases("yaml.json", bombs=True), "read_json": cases("json.json", bombs=True)}
-    bombs = [(case["id"], reader, data_of(case).decode()) for reader in readers for case in readers[reader]]
+    bombs = [(case["id"], reader, bytes_of(case).decode()) for reader in readers for case in readers[reader]]
 
     run = subprocess.run(
         [sys.executable, "-c", READ_BOMBS, which],
@@ -142,7 +127,7 @@ def test_strict_yaml_read_never_runs_what_a_tag_names(tmp_path: Path, monkeypatc
     case = next(case for case in cases("yaml.json") if case["id"] == "Y29")
 
     with pytest.raises(InvalidConfig):
-        strict_yaml.read(data_of(case))
+        strict_yaml.read(bytes_of(case))
 
     assert list(tmp_path.iterdir()) == []
 
