@@ -14,6 +14,7 @@ class Scale:
         pairs: In how many interleaved pairs with the floor things are measured.
         side: Width and height of a job's picture.
         drops: Files that are dropped one by one.
+        awaited: Jobs that `e3 wait` waits for.
         files: How many files arrive at once, one measurement each.
         rows: Rows in the table of idle, api, start and memory.
         waiting_files: Files in processing/ while E3 idles.
@@ -30,6 +31,7 @@ class Scale:
     pairs: int = 4
     side: int = 512
     drops: int = 40
+    awaited: int = 100
     files: tuple[int, ...] = (10_000, 100_000)
     rows: int = 1_000_000
     waiting_files: int = 100_000
@@ -44,6 +46,6 @@ class Scale:
 
 FULL = Scale()
 QUICK = Scale(
-    jobs=40, pairs=2, drops=5, files=(1000,), rows=5000, waiting_files=500, idle_seconds=3.0, backlogs=(0, 5000),
-    backoffs=2000, leases=100, requests=30, bulk=500, starts=1,
+    jobs=40, pairs=2, drops=5, awaited=20, files=(1000,), rows=5000, waiting_files=500, idle_seconds=3.0,
+    backlogs=(0, 5000), backoffs=2000, leases=100, requests=30, bulk=500, starts=1,
 )  # fmt: skip
