@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
 import random
-import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import config_loader
+from ..errors import StoreUnavailable
+from ..store.sqlite import SqliteDatabase
 from .simulated import FINE
 
 TIME_FACTOR = 200
@@ -75,13 +75,14 @@ class Scene:
 
     def is_table_locked(self) -> bool:
         """Tell whether some process is within a write of the table, and stays there."""
-        with contextlib.closing(sqlite3.connect(self.cfg["paths"]["database"], timeout=1.0)) as con:
-            try:
-                con.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return True
-            con.rollback()
-            return False
+        database = SqliteDatabase(self.cfg["paths"]["database"])
+        try:
+            with database.transaction():
+                return False
+        except StoreUnavailable as exc:
+            return exc.code == "db_locked"
+        finally:
+            database.close()
 
     def now(self, wrong_by_days: int = 0) -> int:
         """Return the table's time: UTC milliseconds that run fast since the scene began."""

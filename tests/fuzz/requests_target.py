@@ -30,6 +30,7 @@ from comfyui_e3.server_routes import routes
 from fuzz.targets import Target, check_lies_inside
 from multidict import CIMultiDict
 
+LOG = logging.getLogger("e3")
 METHODS = ("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT", "OPTIONS")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CHANGES_A_WORLD = 200
@@ -79,7 +80,8 @@ class Requests(Target):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        logging.getLogger("e3").setLevel(logging.CRITICAL + 1)
+        self.log_level = LOG.level
+        LOG.setLevel(logging.CRITICAL + 1)
         self.loop = asyncio.new_event_loop()
         self.worlds = 0
         self.world = self.new_world()
@@ -94,6 +96,7 @@ class Requests(Target):
     def close(self) -> None:
         self.world.close()
         self.loop.close()
+        LOG.setLevel(self.log_level)
 
     def seeds(self) -> Iterator[bytes]:
         name = "T2I_20250101120000_1_processing"
