@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..file_utils import fsync_file
 from . import homes, tables
 from .figures import Figure, Target, median
 from .hosts import Host, named_comfyui
@@ -21,7 +22,10 @@ def measure(scale: Scale) -> list[Figure]:
             for kind in KINDS:
                 start = _start(Path(folder, f"{kind}-{number}"), kind, made, scale)
                 seen[kind] += [start] if number else []  # the first one fills caches
-    bare, empty, full = ([median([start[side] for start in seen[kind]]) for side in (0, 1)] for kind in KINDS)
+    # Of the starts the quickest: whatever else the machine does only ever adds to one.
+    bare, empty, full = (
+        [min(start[0] for start in seen[kind]), median([start[1] for start in seen[kind]])] for kind in KINDS
+    )
     return [
         Figure("start.added", 1000 * (full[0] - bare[0]), "ms", None, Target(100), f"{scale.rows} rows"),
         Figure("start.added_empty", 1000 * (empty[0] - bare[0]), "ms"),
@@ -36,7 +40,8 @@ def _start(folder: Path, kind: str, made: tables.Tables, scale: Scale) -> tuple[
     if kind != "without":
         home = homes.Home(folder / "home", {"start_paused": True, "pending_warning_threshold": 10**8}).folder
     if home is not None and kind == "full":
-        made.copy_to(home / "jobs" / "e3.sqlite3", scale.rows, mixed=True)
+        # Else the start would wait for the disk that still writes the copy.
+        fsync_file(made.copy_to(home / "jobs" / "e3.sqlite3", scale.rows, mixed=True))
     with Host(folder / "base", home, named_comfyui()) as host:
         if home is not None:
             host.wait_for_e3()

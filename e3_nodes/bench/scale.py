@@ -41,7 +41,7 @@ class Scale:
     leases: int = 400
     requests: int = 200
     bulk: int = 10_000
-    starts: int = 3
+    starts: int = 5
 
 
 FULL = Scale()
