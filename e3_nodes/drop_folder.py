@@ -7,9 +7,11 @@ second of CPU, so it may not run every second.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +29,8 @@ FULL_PASS_COST_FACTOR = 200
 LISTING_COST_FACTOR = 20
 CHEAP_LISTING_SECONDS = 0.005
 """A folder that costs more is listed again after so many times that; file events name what is new meanwhile."""
+
+SORTED_AT_ONCE = 5000
 
 Signature = tuple[int, int, int, int]
 """Inode, size, mtime and ctime of a file: equal in two looks means unchanged."""
@@ -79,7 +83,7 @@ class DropFolder:
         if is_full:
             self._forget_absent(present)
             self._next_full_pass = now + max(FULL_PASS_SECONDS, FULL_PASS_COST_FACTOR * (self._clock() - now))
-        return sorted(self._take_whole(now))
+        return in_order(self._take_whole(now))
 
     def hint(self, path: str, kind: Hint) -> None:
         """Be told by a file event that a file arrived whole (renamed), or that its writer closed it."""
@@ -202,6 +206,18 @@ class DropFolder:
     def _forget_absent(self, present: set[str]) -> None:
         for path in [path for path in self._judged if path not in present]:
             del self._judged[path]
+
+
+def in_order(paths: Iterable[str]) -> list[str]:
+    """Sort paths in slices: one sort of 100,000 holds Python's lock for longer than ComfyUI's loop may wait.
+
+    Examples:
+        >>> in_order(["b", "c", "a"])
+        ['a', 'b', 'c']
+    """
+    rest = iter(paths)
+    slices = iter(lambda: sorted(itertools.islice(rest, SORTED_AT_ONCE)), [])
+    return list(heapq.merge(*slices))
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

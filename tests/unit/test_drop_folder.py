@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes.drop_folder import LOOK_SECONDS, DropFolder, signature_of
+from comfyui_e3.e3_nodes.drop_folder import LOOK_SECONDS, SORTED_AT_ONCE, DropFolder, in_order, signature_of
 
 
 class Clock:
@@ -184,3 +184,10 @@ def test_drop_folder_seconds_to_next_look_is_the_first_due(folder, clock, drop) 
     folder.look()
 
     assert folder.seconds_to_next_look(5.0) == pytest.approx(LOOK_SECONDS)
+
+
+@pytest.mark.parametrize("count", [0, 1, SORTED_AT_ONCE, 2 * SORTED_AT_ONCE + 1])
+def test_drop_folder_in_order_sorts_over_its_slices(count: int) -> None:
+    names = [f"{number * 7919 % 100_003:06}.yaml" for number in range(count)]
+
+    assert in_order(names) == sorted(names)
