@@ -5,7 +5,6 @@ Whatever goes wrong here leaves ComfyUI working, and is told by the log, by ``/e
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ def attach() -> Plugin | None:
         log.error("E3 is installed twice; this copy stays inert. Remove one of the two folders in custom_nodes")
         return None
     plugin = Plugin(host)
+    plugin.stand_by()
     host.on_startup(plugin.start_in_background)
     host.on_prompt(nodes.name_files)
     atexit.register(plugin.stop)
@@ -58,6 +58,7 @@ class Plugin:
         self.threads = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="e3-rest")
         self.artists = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="e3-artist")
         self._host = host
+        self._is_told = threading.Event()
         self._is_stopped = threading.Event()
         self._runtime: runtime.Runtime | None = None
         self._problem: E3Error = StoreUnavailable("E3 is starting; try again in a moment", code="starting")
@@ -73,10 +74,13 @@ class Plugin:
             raise self._problem
         return self._runtime
 
+    def stand_by(self) -> None:
+        """Make the thread that will start the engine: ComfyUI's loop must not wait while a thread begins."""
+        threading.Thread(target=self._start_when_told, name="e3-start", daemon=True).start()
+
     async def start_in_background(self) -> None:
-        """Start the engine in a thread, so that ComfyUI's own start does not wait for it."""
-        asyncio.get_running_loop()
-        threading.Thread(target=self._start, name="e3-start", daemon=True).start()
+        """Let the engine start, beside ComfyUI's own start."""
+        self._is_told.set()
 
     def stop(self) -> None:
         """Stop politely at exit; after a kill, the next start recovers."""
@@ -91,6 +95,10 @@ class Plugin:
         if self._runtime is None:
             return [{"code": self._problem.code, "message": str(self._problem), "fix": _fix_of(self._problem)}]
         return self._runtime.problems()
+
+    def _start_when_told(self) -> None:
+        self._is_told.wait()
+        self._start()
 
     def _start(self) -> None:
         """Start the engine; while another program keeps the database locked, try again now and then."""

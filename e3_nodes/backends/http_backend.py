@@ -205,9 +205,9 @@ class HttpBackend:
 
         ComfyUI does not tell one of its processes from the next; what tells is that queue and history are in its
         memory, and that a prompt leaves the queue only for the history. So it died if (1) it was out of sight
-        since the prompt was last seen: a request went unanswered, or the websocket broke; and (2) the prompt
-        that had last ended before is not in the history any more either. A person who deletes prompts leaves
-        that one there, and needs no outage. Only one who clears the whole history just while the connection is
+        since the prompt was last seen: a request went unanswered, or the websocket broke or was not open at all;
+        and (2) the prompt that had last ended before is not in the history any more either. A person who deletes
+        prompts leaves that one there. Only one who clears the whole history just while the connection is
         broken is taken for a crash, which costs a job no retry.
         """
         before = self._sightings.before_an_outage(prompt_id, self._listen().losses)
@@ -216,7 +216,7 @@ class HttpBackend:
         return before.witness is None or self._client.history_entry(before.witness) is None
 
     def _traces(self, events: Events) -> Traces:
-        return Traces(events.losses, self._last_ended)
+        return Traces(events.losses if events.connected else None, self._last_ended)
 
     def _find(self, prompt_id: str) -> tuple[Sighting, dict[str, Any] | None]:
         """Look into the queue first: a prompt moves from there to the history, never back."""

@@ -21,11 +21,11 @@ class Traces:
     """What tells, when a prompt has vanished, whether ComfyUI is still the process that had it.
 
     Attributes:
-        losses: How often the connection had been lost.
+        losses: How often the connection had been lost; None while there was none, and nobody would notice a loss.
         witness: A prompt that stood in its history.
     """
 
-    losses: int = 0
+    losses: int | None = 0
     witness: str | None = None
 
 

@@ -55,3 +55,18 @@ def test_backends_sightings_fresh_while_young_and_nothing_changed(version: int, 
     now[0] = age
 
     assert (known.fresh("id", version, 2.0) is not None) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_outage"),
+    [(0, 0, False), (0, 1, True), (None, 0, True), (None, 1, True)],
+    ids=["open all the time", "lost since", "not open then", "opened and lost since"],
+)
+def test_backends_sightings_a_broken_or_missing_connection_may_hide_the_death_of_comfyui(
+    before: int | None, now: int, is_outage: bool
+) -> None:
+    known = sightings.Sightings()
+    traces = sightings.Traces(before, "witness")
+    known.keep("id", Sighting("pending"), 1, traces)
+
+    assert (known.before_an_outage("id", now) == traces) is is_outage

@@ -204,7 +204,7 @@ def test_panel_keyboard_alone_reorders_opens_and_deletes(fake: Fake, open_panel:
     page.keyboard.press("Alt+End")
     wait_until(page, lambda: order(fake) == "acdeb")
     page.keyboard.press("Alt+Home")
-    wait_until(page, lambda: order(fake) == "bacde")
+    wait_until(page, lambda: order(fake) == shown(page) == "bacde")
     page.keyboard.press("p")
     page.keyboard.type("9")
     page.keyboard.press("Enter")
