@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,15 @@ class Home:
         row = self.db.get_job(job["config_name"])
         assert row is not None
         return dict(row)
+
+
+@contextmanager
+def opened_home(folder: Path, **settings: Any) -> Iterator[Home]:
+    """Make a folder and a home in it, and close the home's table at the end."""
+    folder.mkdir()
+    home = Home(folder, **settings)
+    yield home
+    home.db.close()
 
 
 def workflow_of(template: dict[str, Any], **entry: Any) -> Any:

@@ -19,15 +19,13 @@ from comfyui_e3.e3_nodes.station import Station
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fakes import FakeBackend, Home
+from fakes import FakeBackend, Home, opened_home
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    (tmp_path / "home").mkdir()
-    home = Home(tmp_path / "home", lease_seconds=1, poll_interval_ms=50)
-    yield home
-    home.db.close()
+    with opened_home(tmp_path / "home", lease_seconds=1, poll_interval_ms=50) as home:
+        yield home
 
 
 @pytest.fixture

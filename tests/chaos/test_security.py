@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fakes import FakeBackend, Home, workflow_of
+from fakes import FakeBackend, Home, opened_home, workflow_of
 
 GRAPH = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 20, "positive": ["6", 0]}},
@@ -39,10 +39,9 @@ VALUES = st.one_of(
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    (tmp_path / "home").mkdir()
-    home = Home(tmp_path / "home", api_token="canary-of-the-token", comfyui={"headers": {"X": "canary-of-a-header"}})
-    yield home
-    home.db.close()
+    headers = {"X": "canary-of-a-header"}
+    with opened_home(tmp_path / "home", api_token="canary-of-the-token", comfyui={"headers": headers}) as home:
+        yield home
 
 
 @pytest.mark.parametrize("name", ["T2I_20250101120000_7_evil.yaml", "x.yml", "x.png.yaml"])

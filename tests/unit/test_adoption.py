@@ -12,7 +12,7 @@ from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
 from comfyui_e3.e3_nodes.errors import HostUnavailable
 from comfyui_e3.e3_nodes.model import Result
 from comfyui_e3.e3_nodes.station import Station
-from fakes import FakeBackend, Home
+from fakes import FakeBackend, Home, opened_home
 
 URL = "http://gpu.lan:8188"
 LEASE_SECONDS = 60
@@ -48,10 +48,8 @@ class Time:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    (tmp_path / "home").mkdir()
-    home = Home(tmp_path / "home", lease_seconds=LEASE_SECONDS)
-    yield home
-    home.db.close()
+    with opened_home(tmp_path / "home", lease_seconds=LEASE_SECONDS) as home:
+        yield home
 
 
 @pytest.fixture

@@ -15,15 +15,13 @@ from comfyui_e3.e3_nodes.errors import DiskFull, HostUnavailable, PromptRefused
 from comfyui_e3.e3_nodes.model import Result
 from comfyui_e3.e3_nodes.station import FIT_SECONDS, FitFolders, Station
 from comfyui_e3.e3_nodes.turnstile import Turnstile
-from fakes import FakeBackend, Home
+from fakes import FakeBackend, Home, opened_home
 
 
 @pytest.fixture
 def home(tmp_path: Path):
-    (tmp_path / "home").mkdir()
-    home = Home(tmp_path / "home", poll_interval_ms=50)
-    yield home
-    home.db.close()
+    with opened_home(tmp_path / "home", poll_interval_ms=50) as home:
+        yield home
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from comfyui_e3.e3_nodes import executor, locks, outputs, recovery
 from comfyui_e3.e3_nodes.errors import DiskFull, OutputError
 from comfyui_e3.e3_nodes.model import Intent
 from comfyui_e3.e3_nodes.station import Station
-from fakes import PNG, FakeBackend, Home
+from fakes import PNG, FakeBackend, Home, opened_home
 
 LEASE_SECONDS = 60
 
@@ -79,10 +79,8 @@ class Other:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    (tmp_path / "home").mkdir()
-    home = Home(tmp_path / "home", lease_seconds=LEASE_SECONDS)
-    yield home
-    home.db.close()
+    with opened_home(tmp_path / "home", lease_seconds=LEASE_SECONDS) as home:
+        yield home
 
 
 @pytest.fixture

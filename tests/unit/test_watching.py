@@ -12,7 +12,7 @@ from comfyui_e3.e3_nodes import watching
 from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
 from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptReturned, DiskFull, HostDied, LeaseLost
 from comfyui_e3.e3_nodes.model import Progress, Result
-from fakes import GRAPH, FakeBackend, Home
+from fakes import GRAPH, FakeBackend, Home, opened_home
 
 
 class Script(FakeBackend):
@@ -39,10 +39,8 @@ def ended(**result: Any) -> Sighting:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    (tmp_path / "home").mkdir()
-    home = Home(tmp_path / "home")
-    yield home
-    home.db.close()
+    with opened_home(tmp_path / "home") as home:
+        yield home
 
 
 def watch(home: Home, backend: FakeBackend, stop: threading.Event | None = None) -> Result:
