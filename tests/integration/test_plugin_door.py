@@ -92,13 +92,19 @@ def test_plugin_door_second_copy_stays_inert() -> None:
     assert said == "True 5"
 
 
-def test_plugin_door_does_not_run_the_engine_at_import() -> None:
+def test_plugin_door_starts_the_engine_with_the_server_and_not_at_import() -> None:
     said = _python(
         _LOAD
         + _SERVER
-        + "import threading\n"
+        + "import asyncio, threading\n"
+        + "plugin = importlib.import_module(spec.name + '.server_routes.plugin').Plugin\n"
+        + "started = threading.Event()\n"
+        + "plugin._start = lambda self: started.set()\n"
         + "spec.loader.exec_module(module)\n"
-        + "print([thread.name for thread in threading.enumerate()])"
+        + "before = started.wait(0.2)\n"
+        + "start = server.PromptServer.instance.app.on_startup[-1]\n"
+        + "asyncio.run(start(None))\n"
+        + "print(before, started.wait(10))"
     )
 
-    assert said == "['MainThread']"
+    assert said == "False True"
