@@ -68,6 +68,7 @@ class DropFolder:
         self._judged: dict[str, Signature] = {}
         self._rejected: set[str] = set()
         self._growing: dict[str, _Growing] = {}
+        self._whole: dict[str, Signature] = {}
         self._hints: dict[str, Hint] = {}
         self._next_full_pass = 0.0
 
@@ -187,16 +188,22 @@ class DropFolder:
         hint = self._hints.pop(path, None)
         if self._judged.get(path) == signature:
             return
+        if hint == "renamed":
+            self._growing.pop(path, None)
+            self._whole[path] = signature
+            return
         entry = self._growing.get(path)
         if entry is None or entry.signature != signature:
-            wait = {"renamed": 0.0, "closed": CLOSED_SECONDS}.get(hint or "", LOOK_SECONDS)
-            self._growing[path] = _Growing(signature, now, wait)
+            self._growing[path] = _Growing(signature, now, CLOSED_SECONDS if hint else LOOK_SECONDS)
             failpoints.reach("settle.observing")
         elif hint is not None:
-            entry.wait = min(entry.wait, 0.0 if hint == "renamed" else CLOSED_SECONDS)
+            entry.wait = min(entry.wait, CLOSED_SECONDS)
 
     def _take_whole(self, now: float) -> Iterator[str]:
-        """Yield the files that have stayed unchanged long enough."""
+        """Yield the files that were renamed into place, and those that have stayed unchanged long enough."""
+        whole, self._whole = self._whole, {}
+        self._judged.update(whole)
+        yield from whole
         for path, entry in list(self._growing.items()):
             if now - entry.since >= entry.wait:
                 del self._growing[path]

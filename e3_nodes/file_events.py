@@ -33,7 +33,7 @@ def watch_folder(root: str, folder: DropFolder, wake: threading.Event) -> Callab
     observer = Observer()
     observer.daemon = True
     try:
-        observer.schedule(_handler(folder, wake), root, recursive=True)
+        observer.schedule(_handler(folder, wake), root, recursive=True, event_filter=_news())
         observer.start()
     except Exception as exc:
         log.warning("File events are not to be had (%s); new files are found by the rescan", exc)
@@ -41,13 +41,18 @@ def watch_folder(root: str, folder: DropFolder, wake: threading.Event) -> Callab
     return observer.stop
 
 
+def _news() -> list[Any]:
+    """Name the events to ask the system for: E3's own reading and filing of job files must cause none."""
+    from watchdog import events
+
+    return [events.FileCreatedEvent, events.FileModifiedEvent, events.FileMovedEvent, events.FileClosedEvent]
+
+
 def _handler(folder: DropFolder, wake: threading.Event) -> Any:
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
-            if event.is_directory or event.event_type in ("opened", "closed_no_write", "deleted"):
-                return
             if event.event_type == "moved":
                 folder.hint(os.fsdecode(event.dest_path), "renamed")
             elif event.event_type == "closed":

@@ -111,7 +111,7 @@ class ComfyHost:
         """Hand a prompt to ComfyUI's own ``POST /prompt`` handler, on its loop.
 
         Args:
-            body: The JSON body that a client would send.
+            body: The JSON body that a client would send; it stays as it is.
 
         Returns:
             The HTTP status and the answer.
@@ -120,8 +120,10 @@ class ComfyHost:
             HostUnavailable: The handler is missing, or did not answer within two minutes.
         """
 
+        own = json.loads(json.dumps(body))  # copied here, for ComfyUI's loop has better to do
+
         async def post() -> tuple[int, dict[str, Any]]:
-            response = await self._prompt_handler()(_JsonRequest(body))
+            response = await self._prompt_handler()(_JsonRequest(own))
             return response.status, json.loads(response.body)
 
         return self._on_loop(post(), "POST /prompt")
@@ -223,8 +225,8 @@ class _JsonRequest(SimpleNamespace):
         super().__init__(headers=CIMultiDict({"Content-Type": "application/json"}), _body=body)
 
     async def json(self) -> Any:
-        """Return a copy: the handler pops keys and casts values in place."""
-        return copy.deepcopy(self._body)
+        """Return the body; it is the handler's own, which pops keys and casts values in place."""
+        return self._body
 
 
 def progress_of(nodes: Mapping[str, Mapping[str, Any]]) -> Progress:

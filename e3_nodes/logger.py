@@ -93,4 +93,6 @@ class JsonFormatter(logging.Formatter):
 
 def _one_line(text: str) -> str:
     """Escape what could forge a line or drive a terminal (names come from strangers' files)."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -30,7 +30,7 @@ log = get_logger("runtime")
 ROLE_SECONDS = 2.0
 PULSE_SECONDS = 0.2
 """How soon a change by another process is noticed; one by this process is at once, but no sooner than"""
-SHORTEST_PULSE_SECONDS = 0.02
+SHORTEST_PULSE_SECONDS = 0.05
 IDLE_LANE_SECONDS = 30.0
 """How long a lane waits to be woken; only the first one looks every ``poll_interval_ms`` for backoffs that are over."""
 PUBLISHING_LANES = 3
@@ -219,12 +219,14 @@ class Runtime:
         """Notice every change of the table, by whichever process, and pass it on."""
         backend = None if self.station is None else self.station.backend
         beats = pulse.Pulse(self.db, backend, self.announce, self.wake)
-        while not self.stop_event.wait(SHORTEST_PULSE_SECONDS):
-            self.db.wait_for_change(PULSE_SECONDS)
+        while not self.stop_event.is_set():
+            is_changed = self.db.wait_for_change(PULSE_SECONDS)
             try:
                 beats.beat()
             except Exception as exc:
                 log.warning("A change was not passed on: %s", exc)
+            if is_changed:
+                self.stop_event.wait(SHORTEST_PULSE_SECONDS)
 
 
 def _problem(code: str, message: str, fix: str) -> dict[str, Any]:

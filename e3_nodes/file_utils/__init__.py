@@ -208,8 +208,18 @@ def is_inside(real: Path, root: str | os.PathLike[str]) -> bool:
         >>> is_inside(Path("/a/b"), "/a"), is_inside(Path("/ab"), "/a")
         (True, False)
     """
-    folder = os.path.normcase(real_path(root))
-    return os.path.normcase(real).startswith(os.path.join(folder, ""))  # noqa: PTH118 - text: asked for every job
+    return lies_below(real, root) or lies_below(real, real_path(root))
+
+
+def lies_below(real: Path, folder: str | os.PathLike[str]) -> bool:
+    """Tell from the text alone; true only where no link leads to the folder, for then none leads to what is in it.
+
+    Examples:
+        >>> lies_below(Path("/a/b"), "/a"), lies_below(Path("/a"), "/a")
+        (True, False)
+    """
+    prefix = os.path.join(os.path.normcase(folder), "")  # noqa: PTH118 - text: asked for every job
+    return os.path.normcase(real).startswith(prefix)
 
 
 def same_filesystem(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

@@ -130,7 +130,7 @@ def open_folder(path: Path, roots: Sequence[str]) -> Iterator[Folder]:
 
 def _root_of(real: Path, asked: Path, roots: Sequence[str]) -> Path:
     for root in roots:
-        resolved = disk.real_path(root)
+        resolved = Path(root) if file_utils.lies_below(real, root) else disk.real_path(root)
         if real.is_relative_to(resolved):
             return resolved
     raise InvalidConfig(f"{asked} leads out of the allowed folders", code="path_outside")

@@ -82,10 +82,10 @@ def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:
     target = Path(first)
     policy = dest_paths.get("if_exists", "fail")
     _check_name(target.name)
-    with open_folder(target.parent, dest_paths["roots"]) as folder:
-        if policy != "version" and not planning.is_free(first, policy, dest_paths.get("earlier", ())):
-            raise OutputExists(f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite")
-        if not is_fit:
+    if policy != "version" and not planning.is_free(first, policy, dest_paths.get("earlier", ())):
+        raise OutputExists(f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite")
+    if not is_fit:
+        with open_folder(target.parent, dest_paths["roots"]) as folder:
             folder.probe()
 
 

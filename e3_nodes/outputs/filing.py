@@ -239,12 +239,30 @@ def _remove_if_unchanged(path: Path, sha256: str) -> None:
 
 def _result_bytes(path: Path, content: Mapping[str, Any]) -> bytes | None:
     """Return what a result file has to hold; None if it holds that already."""
-    data = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=2).encode() + b"\n"
+    data = _laid_out(content).encode()
     if not os.path.lexists(path):
         return data
     if not _tells_of(path, content.get("config_name")):
         raise OutputExists(f"{path} is not the result file of {content.get('config_name')}; move it away")
     return None if _read(path, _MAX_RESULT_BYTES) == data else data
+
+
+def _laid_out(content: Mapping[str, Any]) -> str:
+    """Write JSON with a line for each key: as a whole, ``json`` would indent it in Python, with ComfyUI waiting.
+
+    Examples:
+        >>> print(_laid_out({"status": "done", "metadata": {"bytes": 5}}), end="")
+        {
+          "status": "done",
+          "metadata": {"bytes": 5}
+        }
+    """
+    lines = [f"  {_json(key)}: {_json(value)}" for key, value in content.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def _bytes_that_ran(job: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -34,7 +33,7 @@ def build_payload(workflow_id: str, inputs: Mapping[str, Any], workflows: Mappin
         workflows: What ``config_loader.load_workflows`` returned.
 
     Returns:
-        A fresh graph in API format without E3 nodes; the template stays as it is.
+        A graph in API format without E3 nodes, whose inputs are its own; the template stays as it is.
 
     Raises:
         InvalidConfig: If the workflow is unknown, or an input is missing, unknown, ambiguous, of the
@@ -46,7 +45,7 @@ def build_payload(workflow_id: str, inputs: Mapping[str, Any], workflows: Mappin
         'hello'
     """
     workflow = find_workflow(workflow_id, workflows)
-    filled = copy.deepcopy(workflow.get("template", {}))
+    filled = graphs.with_own_inputs(workflow.get("template", {}))
     for slot, value in _values(workflow, inputs):
         filled[slot["node"]]["inputs"][slot["field"]] = value
     return graphs.finish(filled)
@@ -114,7 +113,7 @@ def resolve_random(workflow: Workflow, inputs: Mapping[str, Any], rng: Rng) -> d
         >>> resolve_random({"template": template, "inputs": declared}, {}, random.Random())
         {'seed': 7}
     """
-    drawn, found = dict(inputs), slots.Slots(workflow)
+    drawn, found = dict(inputs), slots.slots_of(workflow)
     given = {slots.address(found.resolve(name)) for name in inputs}
     for name, declared in workflow.get("inputs", {}).items():
         if not declared.get("random"):
@@ -144,7 +143,7 @@ def file_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> list[str]:
         >>> file_inputs({"template": template}, {"image": "jobs/cat.png"})
         ['image']
     """
-    found = slots.Slots(workflow)
+    found = slots.slots_of(workflow)
     return [name for name in inputs if found.resolve(name)["type"] == "file"]
 
 
@@ -159,7 +158,7 @@ def _values(workflow: Workflow, inputs: Mapping[str, Any]) -> list[tuple[slots.S
     """Say what goes where: the job's inputs, and the map's defaults where the job is silent."""
     given: dict[str, str] = {}
     values: list[tuple[slots.Slot, Any]] = []
-    found = slots.Slots(workflow)
+    found = slots.slots_of(workflow)
     for name, value in inputs.items():
         slot = found.resolve(name)
         slots.check_value(name, value, slot)
@@ -179,7 +178,7 @@ def _values(workflow: Workflow, inputs: Mapping[str, Any]) -> list[tuple[slots.S
 def _check_required(workflow: Workflow, found: slots.Slots, inputs: Mapping[str, Any], places: set[str]) -> None:
     names = [name for name in workflow.get("required_inputs", []) if not slots.fills_itself(workflow, name)]
     missing = [name for name in names if name not in inputs]
-    for name, slot in found.by_name().items():
+    for name, slot in found.by_name.items():
         if slot.get("required") and name not in names and slots.address(slot) not in places:
             missing.append(name)
     if missing:

@@ -6,7 +6,6 @@ a link is ``[node_id, output index]``.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -88,8 +87,20 @@ def is_e3_input(node: Mapping[str, Any]) -> bool:
     return node["class_type"] in E3_INPUTS
 
 
+def with_own_inputs(graph: Mapping[str, Mapping[str, Any]]) -> Graph:
+    """Copy a graph as deep as E3 changes one: values may be set in the copy's inputs, and none is changed in place.
+
+    Examples:
+        >>> template = {"9": {"class_type": "SaveText", "inputs": {"text": ""}}}
+        >>> with_own_inputs(template)["9"]["inputs"]["text"] = "hello"
+        >>> template
+        {'9': {'class_type': 'SaveText', 'inputs': {'text': ''}}}
+    """
+    return {node_id: {**node, "inputs": {**node["inputs"]}} for node_id, node in graph.items()}
+
+
 def finish(graph: Graph) -> Graph:
-    """Make a private copy of a template ready to run: E3 Input nodes folded away, a title on every node.
+    """Make a template ready to run: E3 Input nodes folded away, a title on every node.
 
     The value of an E3 Input goes into each node that it is wired to; one that nobody uses is dropped.
 
@@ -108,10 +119,8 @@ def finish(graph: Graph) -> Graph:
     for node_id, node in graph.items():
         if is_e3_input(node):
             continue
-        node = copy.deepcopy(node)
-        node["inputs"] = {field: _fold(value, graph) for field, value in node["inputs"].items()}
-        node["_meta"] = {"title": node["class_type"], **node.get("_meta", {})}
-        finished[node_id] = node
+        inputs = {field: _fold(value, graph) for field, value in node["inputs"].items()}
+        finished[node_id] = {**node, "inputs": inputs, "_meta": {"title": node["class_type"], **node.get("_meta", {})}}
     return finished
 
 
@@ -119,7 +128,7 @@ def _fold(value: Any, graph: Graph) -> Any:
     """Follow a wire through E3 Input nodes to the value, or to the wire, that stands at its start."""
     while is_link(value) and is_e3_input(graph[value[0]]):
         value = graph[value[0]]["inputs"]["value"]
-    return copy.deepcopy(value)
+    return value
 
 
 def prepare_attempt(graph: Graph, token: str, nodes: list[str] | None = None) -> tuple[Graph, list[str]]:
@@ -152,7 +161,7 @@ def prepare_attempt(graph: Graph, token: str, nodes: list[str] | None = None) ->
             raise InvalidConfig(
                 f"outputs.nodes names {node_id!r}, which saves nothing; the nodes that save are {', '.join(savers)}"
             )
-    prepared = copy.deepcopy(graph)
+    prepared = with_own_inputs(graph)
     for node_id in savers:
         prepared[node_id]["inputs"][PREFIX] = f"e3/{token}/{safe_node_id(node_id)}"
     return prepared, list(dict.fromkeys(nodes)) if nodes else savers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypedDict, cast
 
 from ..errors import InvalidConfig
@@ -81,7 +81,7 @@ def resolve(workflow: Workflow, name: str) -> Slot:
         >>> resolve({"template": template}, "57:3.seed") == resolve({"template": template}, "seed")
         True
     """
-    return Slots(workflow).resolve(name)
+    return slots_of(workflow).resolve(name)
 
 
 def input_slots(workflow: Workflow) -> dict[str, Slot]:
@@ -101,11 +101,25 @@ def input_slots(workflow: Workflow) -> dict[str, Slot]:
         >>> input_slots({"template": template})
         {'steps': {'node': '3', 'field': 'steps', 'type': 'int', 'default': 20}}
     """
-    return Slots(workflow).by_name()
+    return dict(slots_of(workflow).by_name)
+
+
+def slots_of(workflow: Workflow) -> Slots:
+    """Return the slots of a workflow, which are found once for all of its jobs: a template may have 300 nodes.
+
+    Args:
+        workflow: A workflow with its template; neither is changed in place.
+
+    Examples:
+        >>> workflow: Workflow = {"sha256": "", "template": {}}
+        >>> slots_of(workflow) is slots_of(workflow)
+        True
+    """
+    return _remembered(_Same(workflow))
 
 
 class Slots:
-    """The slots of one workflow, for looking up many names: the template is read through once.
+    """The slots of one workflow, for looking up many names.
 
     Args:
         workflow: A workflow with its template.
@@ -115,9 +129,15 @@ class Slots:
         self._workflow = workflow
         self._template = workflow.get("template", {})
         self._declared = workflow.get("inputs", {})
+        self._resolved: dict[str, Slot] = {}
 
     def resolve(self, name: str) -> Slot:
         """Find the one slot that a name means; see ``resolve``."""
+        if name not in self._resolved:
+            self._resolved[name] = self._find(name)
+        return self._resolved[name]
+
+    def _find(self, name: str) -> Slot:
         if name in self._declared:
             return _mapped(self._template, name, self._declared[name])
         slot = self._e3_inputs.get(name) or _addressed(self._template, name)
@@ -128,8 +148,9 @@ class Slots:
             raise _unresolved(self._workflow, name, found)
         return found[0]
 
-    def by_name(self) -> dict[str, Slot]:
-        """List what a job can set by name; see ``input_slots``."""
+    @cached_property
+    def by_name(self) -> Mapping[str, Slot]:
+        """What a job can set by name; see ``input_slots``."""
         slots = {name: _mapped(self._template, name, declared) for name, declared in self._declared.items()}
         slots |= {name: slot for name, slot in self._e3_inputs.items() if name not in slots}
         taken = {address(slot) for slot in slots.values()}
@@ -148,6 +169,24 @@ class Slots:
     @cached_property
     def _by_field(self) -> dict[str, list[Slot]]:
         return _by_field(self._template)
+
+
+class _Same:
+    """A workflow as a key that equals only the very same one, which cannot go while it is remembered."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.workflow = workflow
+
+    def __hash__(self) -> int:
+        return id(self.workflow)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.workflow is other.workflow
+
+
+@lru_cache(maxsize=64)
+def _remembered(same: _Same) -> Slots:
+    return Slots(same.workflow)
 
 
 def address(slot: Place) -> str:

@@ -32,6 +32,7 @@ class StoreBase:
         self._sql = sql
         self._policy = policy
         self._now = clock or _utc_ms
+        self._versions: dict[str, dict[str, Any]] = {}
 
     def _run(self, con: sqlite3.Connection, name: str, **values: Any) -> sqlite3.Cursor:
         return con.execute(self._sql[name], values)

@@ -12,6 +12,9 @@ from . import mapping
 from .base import STEP, StoreBase
 from .protocol import Ingested
 
+MOST_VERSIONS = 16
+"""Pinned workflows that are kept parsed: a night's jobs share a few of them, and each may be large."""
+
 
 class IngestStore(StoreBase):
     """The monitor's side of the table; ``protocol.JobStore`` says what each method promises."""
@@ -66,8 +69,11 @@ class IngestStore(StoreBase):
             self._change("keep_workflow_version", sha256=sha256, workflow=mapping.to_json(workflow), now=self._now())
 
     def workflow_version(self, sha256: str) -> dict[str, Any] | None:
-        found = self._fetch("workflow_version", sha256=sha256)
-        return json.loads(found[0]["workflow"]) if found else None
+        known = self._versions.get(sha256)
+        if known is None and (found := self._fetch("workflow_version", sha256=sha256)):
+            known = json.loads(found[0]["workflow"])
+            self._versions = dict([*self._versions.items(), (sha256, known)][-MOST_VERSIONS:])
+        return known
 
     def mark_filed(self, *job_ids: int) -> None:
         now = self._now()

@@ -124,7 +124,7 @@ class JobStore(Protocol):
         ...
 
     def workflow_version(self, sha256: str) -> dict[str, Any] | None:
-        """Return the pinned workflow, or None."""
+        """Return the pinned workflow, or None; it is kept for others as well, so it must not be changed."""
         ...
 
     # --- an attempt's life (T3 to T12) -----------------------------------------------------------
@@ -370,8 +370,8 @@ class JobStore(Protocol):
         """Return a number that changes whenever any process has committed a change."""
         ...
 
-    def wait_for_change(self, seconds: float) -> None:
-        """Wait until this process has committed a change, at most so long; for one thread to call."""
+    def wait_for_change(self, seconds: float) -> bool:
+        """Wait until this process has committed a change, at most so long, and tell; for one thread to call."""
         ...
 
     def reopen(self, between: Callable[[], object] = lambda: None) -> None:

@@ -24,8 +24,8 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
     def change_counter(self) -> int:
         return self._db.change_counter()
 
-    def wait_for_change(self, seconds: float) -> None:
-        self._db.wait_for_change(seconds)
+    def wait_for_change(self, seconds: float) -> bool:
+        return self._db.wait_for_change(seconds)
 
     def quick_check(self) -> list[str]:
         return self._db.quick_check()
@@ -34,6 +34,7 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
         self._db.close()
         between()
         self._db = SqliteDatabase(self._db.path)
+        self._versions = {}
 
     def close(self) -> None:
         self._db.close()

@@ -63,6 +63,7 @@ class SqliteDatabase:
         self._commits = 0
         self._news = threading.Event()
         self._writer = _connect(path)
+        self._durability = ""
         try:
             with _translated(path):
                 self.notice = _prepare(self._writer, path)
@@ -91,7 +92,7 @@ class SqliteDatabase:
         with _translated(self.path):
             with self._entered():
                 is_first = self._group is None
-                group = self._group = self._group or _Group(self._writer, self._synchronous(waits_for_disk))
+                group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk))
                 try:
                     with group.member():
                         yield self._writer
@@ -109,6 +110,13 @@ class SqliteDatabase:
         if self.notice is not None:
             return _ROLLBACK[1]
         return _WRITE_AHEAD[1] if waits_for_disk else _RELAXED
+
+    def _new_group(self, synchronous: str) -> _Group:
+        """Begin a group; the pragma that says how it commits is set where the one before was another."""
+        if synchronous != self._durability:
+            self._writer.execute(f"PRAGMA {synchronous}")
+            self._durability = synchronous
+        return _Group(self._writer, is_shared=synchronous != _RELAXED)
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
@@ -158,10 +166,12 @@ class SqliteDatabase:
         with self._watcher_lock, _translated(self.path):
             return self._watcher.execute("PRAGMA data_version").fetchone()[0] + self._commits
 
-    def wait_for_change(self, seconds: float) -> None:
-        """Wait until this process has committed a change, or so long; changes of others end no wait."""
-        if self._news.wait(seconds):
+    def wait_for_change(self, seconds: float) -> bool:
+        """Wait until this process has committed a change, or so long; tell whether it has. Others end no wait."""
+        is_changed = self._news.wait(seconds)
+        if is_changed:
             self._news.clear()
+        return is_changed
 
     def check_same_file(self) -> None:
         """Raise StoreUnavailable if the file was removed or replaced under the open connections."""
@@ -218,22 +228,20 @@ class _Group:
 
     Args:
         con: The writer; its lock is held whenever a method but ``wait`` is called.
-        synchronous: The pragma that says whether the commit waits for the disk; set anew for every group.
+        is_shared: Whether others may join: a commit that does not wait for the disk is not worth waiting for.
 
     Attributes:
         is_over: Whether it was committed or rolled back.
-        is_shared: Whether others may join: a commit that does not wait is not worth waiting for.
     """
 
-    def __init__(self, con: sqlite3.Connection, synchronous: str) -> None:
+    def __init__(self, con: sqlite3.Connection, *, is_shared: bool) -> None:
         self.is_over = False
-        self.is_shared = synchronous != _RELAXED
+        self.is_shared = is_shared
         self._ended = threading.Event()
         self._con = con
         self._members = 0
         self._error: sqlite3.Error | None = None
         self._changes_before = con.total_changes
-        con.execute(f"PRAGMA {synchronous}")
         con.execute("BEGIN IMMEDIATE")
 
     @contextmanager
