@@ -20,7 +20,7 @@ WAIT_SECONDS = 300
 def measure(scale: Scale) -> list[Figure]:
     """Drop jobs one by one into an idle E3, and look when ComfyUI began with each; then wait for many at once."""
     with tables.temporary() as folder:
-        home = homes.Home(Path(folder, "home"), side=64)
+        home = homes.Home(Path(folder, "home"), work=homes.Work(side=64))
         with Host(Path(folder, "base"), home.folder, named_comfyui()) as host:
             host.wait_for_e3()
             _waits(host, home, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,33 @@ SIDE = 512
 """EmptyImage's own default: a picture that costs what a picture costs."""
 
 
-def graph(color: int, side: int = SIDE, prefix: str = "x") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Work:
+    """What a job of the benchmark makes.
+
+    Attributes:
+        side: Width and height of its picture.
+        gpu_seconds: How long a node in its middle waits, as one does whose work a GPU does; 0 leaves it out.
+    """
+
+    side: int = SIDE
+    gpu_seconds: float = 0.0
+
+
+def graph(color: int, work: Work, prefix: str = "x") -> dict[str, Any]:
     """EmptyImage into SaveImage."""
-    return {
+    side = work.side
+    nodes = {
         "1": {
             "class_type": "EmptyImage",
             "inputs": {"width": side, "height": side, "batch_size": 1, "color": color},
         },
         "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": prefix}},
     }
+    if work.gpu_seconds:
+        nodes["5"] = {"class_type": "BenchGpu", "inputs": {"image": ["1", 0], "seconds": work.gpu_seconds}}
+        nodes["9"]["inputs"]["images"] = ["5", 0]
+    return nodes
 
 
 class Home:
@@ -32,14 +51,15 @@ class Home:
     Args:
         folder: Where.
         settings: Written into ``global_config.yaml``.
+        work: What its jobs make.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None, side: int = SIDE) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None, work: Work | None = None) -> None:
         self.folder = folder
         self._count = 0
         own = folder / "workflows"
         (own / "api").mkdir(parents=True)
-        (own / "api" / "bench.json").write_text(json.dumps(graph(0, side)), "utf-8")
+        (own / "api" / "bench.json").write_text(json.dumps(graph(0, work or Work())), "utf-8")
         entry = {WORKFLOW: {"template_path": "api/bench.json", "required_inputs": []}}
         (own / "workflows.yaml").write_text(json.dumps(entry), "utf-8")
         (folder / "global_config.yaml").write_text(json.dumps(dict(settings or {})), "utf-8")
@@ -87,9 +107,9 @@ def job_text(number: int) -> str:
     )
 
 
-def prompt(number: int, side: int = SIDE) -> dict[str, Any]:
+def prompt(number: int, work: Work) -> dict[str, Any]:
     """Make the body of ``POST /prompt`` that asks for the same, with a folder of its own."""
-    return {"prompt": graph(number % 16_777_216, side, f"bare/{uuid.uuid4().hex}/x"), "client_id": "bench"}
+    return {"prompt": graph(number % 16_777_216, work, f"bare/{uuid.uuid4().hex}/x"), "client_id": "bench"}
 
 
 def rows(first: int, count: int) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ class Scale:
     Attributes:
         jobs: Jobs that are dispatched.
         pairs: In how many interleaved pairs with the floor things are measured.
+        gpu_jobs: Jobs that are dispatched besides, of 0.1 s of a GPU each.
         side: Width and height of a job's picture.
         drops: Files that are dropped one by one.
         awaited: Jobs that `e3 wait` waits for.
@@ -28,6 +29,7 @@ class Scale:
     """
 
     jobs: int = 1000
+    gpu_jobs: int = 200
     pairs: int = 4
     side: int = 512
     drops: int = 40
@@ -46,6 +48,6 @@ class Scale:
 
 FULL = Scale()
 QUICK = Scale(
-    jobs=40, pairs=2, drops=5, awaited=20, files=(1000,), rows=5000, waiting_files=500, idle_seconds=3.0,
+    jobs=40, gpu_jobs=10, pairs=2, drops=5, awaited=20, files=(1000,), rows=5000, waiting_files=500, idle_seconds=3.0,
     backlogs=(0, 5000), backoffs=2000, leases=100, requests=30, bulk=500, starts=1,
 )  # fmt: skip

@@ -13,8 +13,8 @@ from comfyui_e3.e3_nodes.bench.scale import Scale
 from comfyui_e3.e3_nodes.cli import main
 
 TINY = Scale(
-    jobs=4, pairs=1, side=32, drops=1, files=(20,), rows=50, waiting_files=5, idle_seconds=0.2, backlogs=(0, 20),
-    backoffs=20, leases=5, requests=2, bulk=10, starts=1,
+    jobs=4, gpu_jobs=2, pairs=1, side=32, drops=1, files=(20,), rows=50, waiting_files=5, idle_seconds=0.2,
+    backlogs=(0, 20), backoffs=20, leases=5, requests=2, bulk=10, starts=1,
 )  # fmt: skip
 
 

@@ -12,8 +12,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-NODE_CLASS_MAPPINGS: dict = {}
 LOOK_SECONDS = 0.002
+
+
+class BenchGpu:
+    """Stands for work on a GPU: waits without Python's lock, then hands its picture on."""
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "wait"
+    CATEGORY = "bench"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What ComfyUI asks every node class."""
+        return {"required": {"image": ("IMAGE",), "seconds": ("FLOAT", {"default": 0.1, "min": 0.0, "max": 60.0})}}
+
+    def wait(self, image: Any, seconds: float) -> tuple[Any]:
+        """Wait so many seconds."""
+        time.sleep(seconds)
+        return (image,)
+
+
+NODE_CLASS_MAPPINGS: dict = {"BenchGpu": BenchGpu}
 
 
 class Probe:
