@@ -148,7 +148,7 @@ class JobStore(Protocol):
         ...
 
     def record_node(self, lease_token: str, node: str) -> bool:
-        """Note which node runs now, so that a crash can name it; False when the attempt has ended."""
+        """Note which node runs now, such as ``node 3 (KSampler)``: a crash names it. False after the attempt's end."""
         ...
 
     def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:

@@ -117,7 +117,7 @@ def failed(job: Run, updates: Mapping[str, Any], now: int, leased_at: int, polic
 def crashed(job: Run, trace: str | None, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
     """Decide for a run that died with ComfyUI: no retry is spent, but a job must not kill it for ever."""
     crashes = job["crash_count"] + 1
-    where = f"node {node} of this job" if node else "this job"
+    where = f"{node} of this job" if node else "this job"
     said = f"ComfyUI died while it ran {where} ({crashes} in a row, {policy.crash_limit} at most)"
     changes: dict[str, Any] = {
         "error_type": ErrorType.CRASH.value,

@@ -373,12 +373,12 @@ def test_store_abandon_job_fails_a_job_that_keeps_killing_comfyui(open_store: An
 def test_store_abandon_job_names_the_node_that_ran(db: JobStore) -> None:
     add_jobs(db, 1)
     job = start(db)
-    assert db.record_node(job["lease_token"], "12")
+    assert db.record_node(job["lease_token"], "node 12 (KSampler)")
 
     db.abandon_job(job["id"], job["lease_token"], reason="died")
 
-    assert "while it ran node 12 of this job" in row_of(db, 1)["error_trace"]
-    assert not db.record_node(job["lease_token"], "13")
+    assert "while it ran node 12 (KSampler) of this job" in row_of(db, 1)["error_trace"]
+    assert not db.record_node(job["lease_token"], "node 13 (VAEDecode)")
 
 
 def test_store_steal_job_passes_the_attempt_on_under_a_new_token(db: JobStore, clock: Clock) -> None:

@@ -333,7 +333,7 @@ def test_recovery_sets_a_job_aside_that_killed_comfyui_too_often(home: Home, tmp
 
     row = home.row(job)
     assert (row["status"], row["error_type"], row["crash_count"]) == ("failed", "crash", 3)
-    assert "node 3 (KSampler)" in row["error_trace"]
+    assert "ComfyUI died while it ran node 3 (KSampler) of this job" in row["error_trace"]
 
 
 def test_recovery_suspects_a_job_whose_start_was_never_seen(home: Home, tmp_path: Path) -> None:
