@@ -260,6 +260,13 @@ class JobTable(RuleBasedStateMachine):
                 assert not job["cancel_requested"]
                 assert (job["not_before"] or 0) <= self.clock.now + 720_000
 
+    @invariant()
+    def a_search_by_its_name_finds_each_job_and_no_other(self) -> None:
+        for job in self.jobs():
+            found = self.db.list_jobs({"q": job["config_name"]})
+            assert [each["id"] for each in found["jobs"]] == [job["id"]]
+            assert found["totals"][job["status"]] == sum(found["totals"].values()) == 1
+
     # --- helpers ---
 
     def jobs(self) -> list[Any]:
