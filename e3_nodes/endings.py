@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import crashes, failpoints, outputs
-from .errors import AttemptReturned, DiskFull, E3Error, HostDied, HostUnavailable, LeaseLost, StoreUnavailable
+from .errors import (
+    AttemptLeft,
+    AttemptReturned,
+    DiskFull,
+    E3Error,
+    HostDied,
+    HostUnavailable,
+    LeaseLost,
+    StoreUnavailable,
+)
 from .guardrails import DISK_FULL
 from .leases import token_of
 from .logger import get_logger
@@ -26,6 +35,9 @@ def record_end(job: Job, exc: Exception, cfg: Mapping[str, Any], db: JobStore, s
     name, token = job["config_name"], token_of(job)
     if isinstance(exc, LeaseLost):
         log.warning("Left %s alone: %s", name, exc, extra={"action": "job_fenced"})
+        return
+    if isinstance(exc, AttemptLeft):
+        log.info("Left %s: %s", name, exc, extra={"action": "job_left"})
         return
     if isinstance(exc, StoreUnavailable):
         log.warning("How %s ended is recorded later: %s", name, exc, extra={"action": "record_delayed"})

@@ -141,6 +141,12 @@ class AttemptReturned(E3Error, RuntimeError):
         self.evicted = evicted
 
 
+class AttemptLeft(E3Error, RuntimeError):
+    """An attempt that goes on in a ComfyUI which outlives E3: its job stays as it is, for whoever comes back."""
+
+    code = "left"
+
+
 class HostDied(E3Error, RuntimeError):
     """ComfyUI ended while it had the prompt, and came back without it.
 

@@ -112,7 +112,7 @@ def recover(
         How many jobs were taken over.
     """
     recovered = sum(_recover_worker(worker, cfg, db, worker_id, observer, station) for worker in db.list_workers())
-    for job in station.in_hand.lost(db, worker_id) if station is not None else []:
+    for job in _lost(db, worker_id, station) if station is not None else []:
         _guarded(job, lambda job=job: _resolve(job, cfg, db, _give_back))
     return recovered
 
@@ -165,6 +165,12 @@ def _recover_worker(
         db.forget_worker(worker["worker_id"])
         Path(worker["lock_path"]).unlink(missing_ok=True)
     return taken
+
+
+def _lost(db: JobStore, worker_id: str, station: Station) -> list[Job]:
+    """List the jobs of this process that no lane works on; what its lanes leave when it stops is for the next one."""
+    lost = station.in_hand.lost(db, worker_id)
+    return [] if station.stop_event.is_set() else lost
 
 
 def _guarded(job: Job, step: Callable[[], bool]) -> bool:

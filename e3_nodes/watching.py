@@ -11,7 +11,7 @@ from typing import Any
 
 from . import failpoints
 from .backends.base import Backend, Prompt, Sighting
-from .errors import AttemptFailed, AttemptReturned, DiskFull, HostDied, LeaseLost
+from .errors import AttemptFailed, AttemptLeft, AttemptReturned, DiskFull, HostDied, LeaseLost
 from .model import ErrorType, Job, Result
 from .store.protocol import JobStore
 
@@ -77,9 +77,10 @@ def watch(
 
     Raises:
         AttemptFailed: It ended in an error, was interrupted, took too long, or named no file.
-        AttemptReturned: It was taken back, or somebody removed it, before it executed.
+        AttemptReturned: It was taken back, or somebody removed it, before it executed; or E3 stops with ComfyUI.
+        AttemptLeft: E3 stops, and ComfyUI goes on with the prompt.
         HostDied: ComfyUI ended while it had the prompt, and came back without it.
-        LeaseLost: Another worker owns the job, or E3 stops while the prompt runs.
+        LeaseLost: Another worker owns the job.
     """
     state = _Watch(prompt, job, cfg, db, backend)
     while True:
@@ -221,8 +222,11 @@ def _stop_prompt(state: _Watch) -> None:
 
 
 def _stop(state: _Watch) -> None:
-    """E3 stops: the job goes back to the queue and pays nothing; a prompt that runs is left to ComfyUI."""
+    """E3 stops: the job goes back to the queue and pays nothing, unless ComfyUI runs it and outlives E3."""
     _check_owner(state.db.get_job(state.job["config_name"]), state)
     if state.place == "pending" and state.backend.take_back(state.prompt.prompt_id):
         raise AttemptReturned("E3 stopped before the job started")
-    raise AttemptReturned("E3 stopped while the job ran")
+    if not state.backend.address:
+        raise AttemptReturned("E3 stopped while the job ran")
+    state.db.record_leaving(state.job["id"], state.prompt.token)
+    raise AttemptLeft("ComfyUI runs it still; the next E3 that works for this ComfyUI goes on with it")

@@ -65,7 +65,7 @@ def _keep_running(engine: runtime.Runtime, screen: Screen, *, takes_files: bool)
 
 
 def _drain(engine: runtime.Runtime, backend: HttpBackend) -> Answer:
-    """Run jobs until none can run now; a stop gives the job in hand back."""
+    """Run jobs until none can run now; after a stop the next run goes on with the job in hand."""
     problem = backend.problem()
     if problem:
         engine.db.close()

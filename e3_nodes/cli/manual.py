@@ -100,8 +100,8 @@ ComfyUI with the plugin in it takes files in and runs them by itself. An agent i
 reached by URL.
 
 On Linux, save [e3.service](e3.service) as `~/.config/systemd/user/e3.service`, then
-`systemctl --user enable --now e3`. A stop gives the job in hand back. After a kill
-the next start goes on with the prompts that ComfyUI still runs, or has ended meanwhile: they are not run again.
+`systemctl --user enable --now e3`. After a stop or a kill the next start goes on with the prompts that
+ComfyUI still runs, or has ended meanwhile: they are not run again.
 
 Over HTTP only files that ComfyUI's history names can be fetched. Nodes that save without telling (ModelSave,
 LoraSave) need the plugin.

@@ -40,6 +40,9 @@ class AttemptStore(StoreBase):
         owned = {"id": job_id, "lease_token": lease_token, "now": self._now()}
         return self._change("record_start", **owned, start_time=start_time) == 1
 
+    def record_leaving(self, job_id: int, lease_token: str) -> bool:
+        return self._change("record_leaving", id=job_id, lease_token=lease_token, now=self._now()) == 1
+
     def record_node(self, lease_token: str, node: str) -> bool:
         return self._change("record_node", waits_for_disk=False, lease_token=lease_token, node=node) == 1
 

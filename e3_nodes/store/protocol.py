@@ -147,6 +147,10 @@ class JobStore(Protocol):
         """Record that ComfyUI runs the prompt now (submitted -> executing)."""
         ...
 
+    def record_leaving(self, job_id: int, lease_token: str) -> bool:
+        """Note that E3 stops while ComfyUI goes on (-> submitted), so that nobody takes it for a death in the run."""
+        ...
+
     def record_node(self, lease_token: str, node: str) -> bool:
         """Note which node runs now, such as ``node 3 (KSampler)``: a crash names it. False after the attempt's end."""
         ...

@@ -88,9 +88,24 @@ def test_store_list_intents_of_a_job_without_any_is_empty(db: JobStore) -> None:
     assert db.list_intents(job_id) == db.latest_intents(job_id) == []
 
 
+def test_store_record_leaving_takes_a_start_back_and_keeps_its_time(db: JobStore) -> None:
+    add_jobs(db, 1)
+    job = start(db, "executing")
+    owned = (job["id"], job["lease_token"])
+
+    assert db.record_leaving(*owned)
+    assert not db.record_leaving(*owned)
+
+    left = row_of(db, 1)
+    assert (left["status"], left["phase"], left["start_time"]) == ("processing", "submitted", job["start_time"])
+    db.abandon_job(*owned, reason="gone")
+    assert (row_of(db, 1)["status"], row_of(db, 1)["crash_count"]) == ("pending", 0)
+
+
 FENCED: dict[str, Callable[[JobStore, int, str], Any]] = {
     "record_submission": lambda db, id, token: db.record_submission(id, token, "p"),
     "record_start": lambda db, id, token: db.record_start(id, token, 1),
+    "record_leaving": lambda db, id, token: db.record_leaving(id, token),
     "record_intents": lambda db, id, token: db.record_intents(id, token, [make_intent(9)]),
     "holds_lease": lambda db, id, token: db.holds_lease(id, token),
     "succeed": lambda db, id, token: db.complete_job(id, success=True, updates={}, lease_token=token),

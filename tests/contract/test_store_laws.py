@@ -69,7 +69,7 @@ class JobTable(RuleBasedStateMachine):
         self.remember(job)
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), step=st.sampled_from(["submit", "start", "publish"]))
+    @rule(data=st.data(), step=st.sampled_from(["submit", "start", "leave", "publish"]))
     def advance(self, data: st.DataObject, step: str) -> None:
         job = self.pick(data)
         owned = (job["id"], job["lease_token"])
@@ -77,6 +77,7 @@ class JobTable(RuleBasedStateMachine):
         moved = {
             "submit": lambda: self.db.record_submission(*owned, f"prompt-{owned[1]}"),
             "start": lambda: self.db.record_start(*owned, self.clock.now),
+            "leave": lambda: self.db.record_leaving(*owned),
             "publish": lambda: self.db.record_intents(*owned, [make_intent(1)]),
         }[step]()
         assert held or not moved

@@ -50,11 +50,12 @@ def check_ran_once(studio: AgentStudio, job: Mapping[str, Any]) -> None:
     assert executions(studio.host, job) == 1
 
 
-def test_adoption_prompt_that_runs_is_gone_on_with(studio: AgentStudio) -> None:
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "stopped"])
+def test_adoption_prompt_that_runs_is_gone_on_with(studio: AgentStudio, kill: bool) -> None:
     job = studio.job("slow", {"seconds": 4.0})
     before = drop_and_wait(studio, job)
 
-    studio.stop_agent(kill=True)
+    studio.stop_agent(kill=kill)
     studio.start_agent()
 
     check_ran_once(studio, job)
@@ -145,6 +146,21 @@ def test_adoption_waits_for_a_comfyui_that_does_not_answer(studio: AgentStudio) 
     row = studio.ended(job)
     assert [attempt["outcome"] for attempt in row["attempts"]] == ["crashed", "done"]
     assert row["crash_count"] == 0 and row["run_count"] == 2
+
+
+def test_adoption_a_night_off_is_no_crash(studio: AgentStudio) -> None:
+    """Both are shut down while a job runs, as when somebody turns the machine off; nobody died of the job."""
+    job = studio.job("slow", {"seconds": 3.0})
+    drop_and_wait(studio, job)
+    studio.stop_agent()
+    studio.host.kill()
+    studio.start_host()
+
+    studio.start_agent()
+
+    row = studio.ended(job)
+    assert [attempt["outcome"] for attempt in row["attempts"]] == ["returned", "done"]
+    assert (row["crash_count"], row["run_count"]) == (0, 1)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows freezes no process")

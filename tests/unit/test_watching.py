@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import watching
 from comfyui_e3.e3_nodes.backends.base import Prompt, Sighting
-from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptReturned, DiskFull, HostDied, LeaseLost
+from comfyui_e3.e3_nodes.errors import AttemptFailed, AttemptLeft, AttemptReturned, DiskFull, HostDied, LeaseLost
 from comfyui_e3.e3_nodes.model import Progress, Result
 from fakes import GRAPH, FakeBackend, Home, opened_home
 
@@ -118,6 +118,20 @@ def test_watching_gives_a_running_job_back_when_e3_stops(home: Home, tmp_path: P
 
     with pytest.raises(AttemptReturned):
         watch(home, Script(tmp_path, RUNNING), stop)
+
+
+def test_watching_leaves_a_running_job_to_a_comfyui_that_outlives_e3(home: Home, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    backend = Script(tmp_path, RUNNING)
+    backend.address = "http://127.0.0.1:8188"
+
+    with pytest.raises(AttemptLeft):
+        watch(home, backend, stop)
+
+    [job] = home.db.list_jobs()["jobs"]
+    assert (job["status"], job["phase"]) == ("processing", "submitted")
+    assert job["start_time"] is not None
 
 
 @pytest.mark.parametrize("behind", [True, False])

@@ -75,6 +75,12 @@ SET    phase = 'executing', start_time = :start_time, updated_at = :now
 WHERE  id = :id AND lease_token = :lease_token AND status = 'processing'
 AND    phase IN ('submitted', 'executing');
 
+-- name: record_leaving
+-- T5 back: whoever goes on with the prompt keeps the time at which it started.
+UPDATE jobs
+SET    phase = 'submitted', updated_at = :now
+WHERE  id = :id AND lease_token = :lease_token AND status = 'processing' AND phase = 'executing';
+
 -- name: record_publishing
 -- T6: in one transaction with the intents.
 UPDATE jobs
