@@ -80,7 +80,6 @@ def _make(path: Path, rows: int, mixed: bool, backoffs: int) -> None:
     if backoffs:
         con.execute(_MANY, {**values, "first": rows + 1, "last": rows + backoffs, "is_waiting": 1})
     con.execute("DELETE FROM jobs WHERE id = 1")
-    con.execute("INSERT INTO job_names (rowid, identity) SELECT id, identity FROM jobs WHERE id > 1")
     con.execute("COMMIT")
     con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     con.close()

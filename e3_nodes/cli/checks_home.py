@@ -17,7 +17,7 @@ from ..errors import E3Error
 from ..file_utils import folders
 from ..model import MEDIA, Status
 from ..store.protocol import JobStore
-from ..store.sqlite import check_sqlite
+from ..store.sqlite import check_sqlite_version
 from . import comfyui, filesystems
 from .checks import Check
 from .home import Home, workers_of
@@ -30,7 +30,7 @@ FIX = "e3 doctor --fix"
 def check_program() -> Iterator[Check]:
     """Look at Python and the packages."""
     try:
-        check_sqlite()
+        check_sqlite_version(sqlite3.sqlite_version_info)
         python = ".".join(map(str, sys.version_info[:3]))
         yield Check("versions", "ok", f"Python {python}, SQLite {sqlite3.sqlite_version}")
     except E3Error as exc:

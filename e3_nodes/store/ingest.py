@@ -24,11 +24,7 @@ class IngestStore(StoreBase):
 
     def ingest_jobs(self, rows: Sequence[Mapping[str, Any]]) -> list[Ingested]:
         with self._db.transaction() as con:
-            taken = [self._ingest(con, row) for row in rows]
-            # All at once: with other statements in between, each would become a piece of the index by itself.
-            new = [each["id"] for each in taken if each["outcome"] == "accepted"]
-            self._run(con, "index_names", ids=mapping.to_json(new))
-            return taken
+            return [self._ingest(con, row) for row in rows]
 
     def _ingest(self, con: sqlite3.Connection, row: Mapping[str, Any]) -> Ingested:
         now = self._now()

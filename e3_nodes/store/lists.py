@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +15,6 @@ from .base import StoreBase
 from .protocol import JobFilter, JobPage
 
 MAX_LIMIT = 1000
-
-MOST_FOUND = 1000
-"""So many jobs that a search has found are read by their ids; for more, the lists' indexes are walked."""
 
 SORTS: dict[str, tuple[str, ...]] = {
     "order": ("priority", "position", "tie"),
@@ -37,23 +33,15 @@ class ListStore(StoreBase):
 
     def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> JobPage:
         where = where or {}
+        sql, values = page_query(self._sql, where, limit, cursor)
         with self._db.reading() as con:
-            found_names = self._few_found(con, _filter_values(where)["q"])
-            sql, values = page_query(self._sql, where, limit, cursor, found_names)
-            totals = _totals(self._run(con, _totals_query(values), **values).fetchall())
+            kept = self._run(con, "totals_of_search" if values["q"] else "totals", **values)
+            totals = _totals(kept.fetchall())
             is_empty = not any(totals[status] for status in statuses(where))
             found = [] if is_empty else con.execute(sql, values).fetchall()
         follows = encode_cursor(_sort_of(where), found[limit - 1]) if len(found) > limit else None
         jobs = [mapping.light_job_from(row) for row in found[:limit]]
         return {"jobs": jobs, "next": follows, "totals": totals}
-
-    def _few_found(self, con: sqlite3.Connection, q: str | None) -> list[int] | None:
-        """Find the jobs whose names a search may mean; None where it may mean many, or means a workflow."""
-        phrase = _phrase(q or "")
-        if not phrase or self._run(con, "is_in_a_workflow_id", q=q).fetchone():
-            return None
-        found = self._run(con, "names_like", phrase=phrase, limit=MOST_FOUND + 1).fetchall()
-        return None if len(found) > MOST_FOUND else [row["id"] for row in found]
 
     def get_job(self, config_name: str) -> Job | None:
         found = self._fetch("job_by_identity", identity=mapping.identity(config_name))
@@ -63,9 +51,7 @@ class ListStore(StoreBase):
         return _totals(self._fetch("totals", media=None, workflow_id=None))
 
 
-def page_query(
-    sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None, found: Sequence[int] | None = None
-) -> tuple[str, dict[str, Any]]:
+def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None) -> tuple[str, dict[str, Any]]:
     """Write the statement of one page: a branch a status, each on its index, merged in order.
 
     Args:
@@ -73,7 +59,6 @@ def page_query(
         where: The filter.
         limit: 1 to 1000; one row more is asked for, to know whether a page follows.
         cursor: Where the page before ended.
-        found: The ids that a search has found already, when they are few.
 
     Returns:
         The statement and its named values.
@@ -87,14 +72,11 @@ def page_query(
     name, columns = sort.removeprefix("-"), SORTS[sort.removeprefix("-")]
     direction, comparison = ("DESC", "<") if sort.startswith("-") else ("ASC", ">")
     values = {**_filter_values(where), "limit": limit + 1}
-    if found is not None:
-        values["found"] = mapping.to_json(found)
     after = ""
     if cursor is not None:
         after = f"AND ({', '.join(columns)}) {comparison} ({', '.join(':' + column for column in columns)})"
         values |= zip(columns, _decode(sort, cursor), strict=True)
-    ways = [_walk(status, name) for status in statuses(where)] if found is None else [_pick(statuses(where))]
-    branches = [sql["page_branch"].format(after=after, **way) for way in ways]
+    branches = [sql["page_branch"].format(after=after, **_walk(status, name)) for status in statuses(where)]
     order = ", ".join(f"{column} {direction}" for column in columns)
     return f"{' UNION ALL '.join(branches)}\nORDER BY {order}\nLIMIT :limit", values
 
@@ -110,32 +92,8 @@ def _walk(status: Status, sort: str) -> dict[str, str]:
     """Say by which index a branch finds its status; a partial index is used where its condition is written out."""
     is_status = f"status = '{status.value}'"
     if status is Status.PROCESSING:
-        return {"way": "INDEXED BY jobs_processing_idx", "which": is_status}
-    return {"way": f"INDEXED BY jobs_{sort}_idx", "which": f"{is_status} AND status <> 'processing'"}
-
-
-def _pick(chosen: Sequence[Status]) -> dict[str, str]:
-    """Say how the few rows are read that a search has found: by their ids."""
-    names = ", ".join(f"'{status.value}'" for status in chosen)
-    return {"way": "NOT INDEXED", "which": f"id IN (SELECT value FROM json_each(:found)) AND status IN ({names})"}
-
-
-def _totals_query(values: Mapping[str, Any]) -> str:
-    if not values["q"]:
-        return "totals"
-    return "totals_of_found" if "found" in values else "totals_of_search"
-
-
-def _phrase(q: str) -> str:
-    """Write a search as the index of names is asked; nothing where it cannot be asked: it knows three letters and more.
-
-    Examples:
-        >>> _phrase("cat_"), _phrase("ca")
-        ('"cat_"', '')
-    """
-    if len(q) < 3 or "\0" in q:  # where SQLite would take the question to end
-        return ""
-    return '"' + q.replace('"', '""') + '"'
+        return {"index": "jobs_processing_idx", "is_status": is_status}
+    return {"index": f"jobs_{sort}_idx", "is_status": f"{is_status} AND status <> 'processing'"}
 
 
 def statuses(where: JobFilter) -> list[Status]:

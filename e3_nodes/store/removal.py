@@ -26,9 +26,7 @@ class RemovalStore(PlaceStore):
                 raise errors.UnknownJob(f"no job called {config_name} was removed in the last 7 days")
             if self._run(con, "known_job", identity=identity).fetchone() is not None:
                 raise errors.NameConflict(f"another job is called {config_name} by now; remove that one first")
-            job = json.loads(kept["job"])
-            self._run(con, "restore_job", **job)
-            self._run(con, "index_names", ids=mapping.to_json([job["id"]]))
+            con.executemany(self._sql["restore_job"], [json.loads(kept["job"])])
             con.executemany(self._sql["restore_attempt"], json.loads(kept["attempts"]))
             self._run(con, "forget_removed", identity=identity)
             return self._find(con, config_name)
@@ -38,9 +36,7 @@ class RemovalStore(PlaceStore):
         return self._change("purge_removed", before=limit)
 
     def purge_done(self, before: int, *, limit: int = 1000) -> int:
-        with self._db.transaction() as con:
-            found = self._run(con, "purgeable_jobs", before=before, limit=limit).fetchall()
-            return self._delete(con, [row["id"] for row in found])
+        return self._change("purge_done", before=before, limit=limit)
 
     def _remove(self, con: sqlite3.Connection, ids: Sequence[int]) -> set[int]:
         """Put whole rows with their attempts aside and delete them; running jobs stay."""
@@ -55,10 +51,5 @@ class RemovalStore(PlaceStore):
                 "attempts": mapping.to_json(attempts.get(row["id"], [])),
             }
             self._run(con, "keep_removed", **kept, identity=row["identity"], now=self._now())
-        self._delete(con, ids)
+        self._run(con, "delete_jobs", ids=listed)
         return {row["id"] for row in jobs}
-
-    def _delete(self, con: sqlite3.Connection, ids: Sequence[int]) -> int:
-        listed = mapping.to_json(ids)
-        self._run(con, "forget_names", ids=listed)
-        return self._run(con, "delete_jobs", ids=listed).rowcount

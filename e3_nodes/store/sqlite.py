@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from .. import errors, failpoints
@@ -50,7 +50,7 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: str) -> None:
-        check_sqlite()
+        check_sqlite_version(sqlite3.sqlite_version_info)
         self.path = path
         self._lock = threading.RLock()
         self._group: _Group | None = None
@@ -293,13 +293,6 @@ class _Group:
             raise type(self._error)(*self._error.args) from self._error
 
 
-def check_sqlite() -> None:
-    """Raise StoreUnavailable where the SQLite of this Python is not one that E3 can use."""
-    check_sqlite_version(sqlite3.sqlite_version_info)
-    with closing(sqlite3.connect(MEMORY)) as con:
-        check_search(con)
-
-
 def check_sqlite_version(version: tuple[int, ...]) -> None:
     """Raise StoreUnavailable for an SQLite that is too old.
 
@@ -309,19 +302,6 @@ def check_sqlite_version(version: tuple[int, ...]) -> None:
     if version < MINIMUM_VERSION:
         found, needed = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_VERSION))
         raise errors.StoreUnavailable(f"this Python brings SQLite {found}; E3 needs {needed} or newer")
-
-
-def check_search(con: sqlite3.Connection) -> None:
-    """Raise StoreUnavailable for an SQLite that was built without full-text search, as hardly any is.
-
-    Examples:
-        >>> check_search(sqlite3.connect(":memory:"))
-    """
-    if con.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is None:
-        raise errors.StoreUnavailable(
-            f"this Python brings an SQLite {sqlite3.sqlite_version} without FTS5, by which E3 searches; use a Python "
-            "whose SQLite has it, as that of python.org does"
-        )
 
 
 def apply_migrations(con: sqlite3.Connection, files: Iterable[Path]) -> None:

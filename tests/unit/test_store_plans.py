@@ -26,7 +26,7 @@ def database() -> Iterator[SqliteDatabase]:
 
 def plan_of(database: SqliteDatabase, sql: str) -> list[str]:
     values: dict[str, Any] = dict.fromkeys(re.findall(r":(\w+)", sql), 1)
-    values |= {name: "[1]" for name in ("ids", "identities", "tokens", "found") if name in values}
+    values |= {name: "[1]" for name in ("ids", "identities", "tokens") if name in values}
     with database.reading() as con:
         return [row["detail"] for row in con.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
@@ -94,15 +94,6 @@ def test_store_plans_only_the_few_that_process_are_sorted_as_they_come(database:
     assert [step for step in plan if "jobs_processing_idx" in step] == ["SCAN jobs USING INDEX jobs_processing_idx"]
     assert len([step for step in plan if "jobs_order_idx (status=?)" in step]) == len(Status) - 1
     assert len([step for step in plan if "TEMP B-TREE" in step]) == 1
-
-
-def test_store_plans_what_a_search_has_found_is_read_by_its_ids(database: SqliteDatabase) -> None:
-    sql, _ = lists.page_query(SQL, {"q": "knight"}, 100, None, found=[1])
-
-    plan = plan_of(database, sql)
-
-    assert [step for step in plan if "jobs USING" in step] == ["SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"]
-    assert "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)" in plan_of(database, SQL["totals_of_found"])
 
 
 def test_store_plans_a_bulk_filter_walks_the_order(database: SqliteDatabase) -> None:

@@ -134,18 +134,6 @@ def test_store_sqlite_check_sqlite_version_names_the_version() -> None:
         sqlite.check_sqlite_version((3, 34, 1))
 
 
-def test_store_sqlite_check_search_names_what_is_missing() -> None:
-    class Plain(sqlite3.Connection):
-        def execute(self, sql: str, *_: object) -> sqlite3.Cursor:  # type: ignore[override]
-            return super().execute(sql.replace("'fts5'", "'none'"))
-
-    con = sqlite3.connect(":memory:", factory=Plain)
-
-    with pytest.raises(errors.StoreUnavailable, match="without FTS5"):
-        sqlite.check_search(con)
-    con.close()
-
-
 def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     folder.mkdir()
@@ -167,23 +155,16 @@ def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_
 def test_store_sqlite_a_table_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
     con = sqlite3.connect(path, isolation_level=None)
     sqlite.apply_migrations(con, migration_files("sqlite")[:1])
-    con.execute(
-        "INSERT INTO jobs (config_name, identity, job_type, media, workflow_id, priority, position, status,"
-        " retry_limit, created_at, updated_at)"
-        " VALUES ('old.yaml', 'old.yaml', 'T2I', 'image', 'wf', 999, 1, 'pending', 2, 1, 1)"
-    )
     con.close()
 
     with init_db(path) as db:
-        found = db.list_jobs({"q": "old."})["jobs"]
         db.ingest_jobs([make_row(number) for number in range(3)])
         leased = db.lease_next_job("w", 60)
         listed = db.list_jobs({"sort": "-name"})["jobs"]
 
     assert pragma(path, "user_version") == SCHEMA
     assert leased is not None
-    assert sorted(job["status"] for job in listed) == ["pending", "pending", "pending", "processing"]
-    assert [job["config_name"] for job in found] == ["old.yaml"]
+    assert sorted(job["status"] for job in listed) == ["pending", "pending", "processing"]
 
 
 def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:

@@ -14,13 +14,6 @@ VALUES (
 ON CONFLICT (identity) DO NOTHING
 RETURNING id;
 
--- name: index_names
--- A job keeps its name for life; forget_names takes it out of the index before the job goes.
-INSERT INTO job_names (rowid, identity)
-SELECT id, identity
-FROM   jobs
-WHERE  id IN (SELECT value FROM json_each(:ids));
-
 -- name: known_job
 SELECT id, config_name, status, config_sha256
 FROM   jobs

@@ -1,14 +1,13 @@
 -- name: page_branch
 -- One status of a page; branches are merged in order, each walking its own sort index from the cursor; the
--- jobs that process are few and are sorted as they come, and so are the few that a search has found. The few
--- workflow ids are searched once, in the kept counts.
+-- jobs that process are few and are sorted as they come. The few workflow ids are searched once, in the kept counts.
 SELECT id, config_name, identity, job_type, media, workflow_id, workflow_sha256, priority, position,
        status, phase, run_count, retries_attempted, retries_base, retry_limit, crash_count, evict_count,
        config_path, config_sha256, worker_id, lease_token, lease_expires_at, not_before, prompt_id,
        cancel_requested, start_time, end_time, duration, error_type, warnings, metadata, filed_at,
        created_at, updated_at, ended_key, duration_key, tie
-FROM   jobs {way}
-WHERE  {which} {after}
+FROM   jobs INDEXED BY {index}
+WHERE  {is_status} {after}
 AND    (:media IS NULL OR media = :media)
 AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
 AND    (:q IS NULL OR instr(identity, :q) OR workflow_id IN (
@@ -17,8 +16,8 @@ AND    (:q IS NULL OR instr(identity, :q) OR workflow_id IN (
 -- name: matching_ids
 -- The jobs of one status that a bulk action means, in the order in which they run.
 SELECT id, priority, position, tie
-FROM   jobs {way}
-WHERE  {which}
+FROM   jobs INDEXED BY {index}
+WHERE  {is_status}
 AND    (:media IS NULL OR media = :media)
 AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
 AND    (:q IS NULL OR instr(identity, :q) OR workflow_id IN (
@@ -32,30 +31,8 @@ WHERE  (:media IS NULL OR media = :media)
 AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
 GROUP  BY status;
 
--- name: is_in_a_workflow_id
-SELECT 1
-FROM   job_counts
-WHERE  instr(lower(workflow_id), :q)
-LIMIT  1;
-
--- name: names_like
--- The jobs in whose names the text occurs, from an index of every three characters in a row.
-SELECT rowid AS id
-FROM   job_names
-WHERE  job_names MATCH :phrase
-LIMIT  :limit;
-
--- name: totals_of_found
-SELECT status, count(*) AS n
-FROM   jobs NOT INDEXED
-WHERE  id IN (SELECT value FROM json_each(:found))
-AND    (:media IS NULL OR media = :media)
-AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
-AND    instr(identity, :q)
-GROUP  BY status;
-
 -- name: totals_of_search
--- A search that finds many has to look: over names and workflow ids in an index, not over rows.
+-- A search has to look: over names and workflow ids in an index, not over rows.
 SELECT status, count(*) AS n
 FROM   (SELECT status, media, workflow_id, identity FROM jobs INDEXED BY jobs_name_idx
         WHERE  status <> 'processing'

@@ -115,13 +115,6 @@ VALUES (:identity, :job, :attempts, :now)
 ON CONFLICT (identity) DO UPDATE
 SET    job = excluded.job, attempts = excluded.attempts, removed_at = excluded.removed_at;
 
--- name: forget_names
--- In one transaction with delete_jobs, and before it: an index without text is told what it has to forget.
-INSERT INTO job_names (job_names, rowid, identity)
-SELECT 'delete', id, identity
-FROM   jobs
-WHERE  id IN (SELECT value FROM json_each(:ids)) AND status <> 'processing';
-
 -- name: delete_jobs
 DELETE FROM jobs
 WHERE  id IN (SELECT value FROM json_each(:ids)) AND status <> 'processing';
@@ -164,14 +157,13 @@ WHERE  identity = :identity;
 DELETE FROM removed_jobs
 WHERE  removed_at < :before;
 
--- name: purgeable_jobs
--- Only done jobs whose YAML is filed: the file of a failed or cancelled one still stands in processing/ and
+-- name: purge_done
+-- Only jobs whose YAML is filed: the file of a failed or cancelled one still stands in processing/ and
 -- would come back as a new job.
-SELECT id
-FROM   jobs INDEXED BY jobs_ended_idx
-WHERE  status = 'done' AND status <> 'processing' AND ended_key < :before AND filed_at IS NOT NULL
-ORDER  BY ended_key, tie
-LIMIT  :limit;
+DELETE FROM jobs
+WHERE  id IN (SELECT id FROM jobs INDEXED BY jobs_ended_idx
+              WHERE  status = 'done' AND status <> 'processing' AND ended_key < :before AND filed_at IS NOT NULL
+              ORDER  BY ended_key, tie LIMIT :limit);
 
 -- name: queue_state
 SELECT user_paused, auto_reason
