@@ -120,10 +120,10 @@ class ComfyHost:
             HostUnavailable: The handler is missing, or did not answer within two minutes.
         """
 
-        own = json.loads(json.dumps(body))  # copied here, for ComfyUI's loop has better to do
+        text = json.dumps(body)
 
         async def post() -> tuple[int, dict[str, Any]]:
-            response = await self._prompt_handler()(_JsonRequest(own))
+            response = await self._prompt_handler()(_JsonRequest(text))
             return response.status, json.loads(response.body)
 
         return self._on_loop(post(), "POST /prompt")
@@ -219,14 +219,14 @@ class ComfyHost:
 class _JsonRequest(SimpleNamespace):
     """As much of an aiohttp request as ComfyUI's ``POST /prompt`` handler reads."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    def __init__(self, text: str) -> None:
         from multidict import CIMultiDict
 
-        super().__init__(headers=CIMultiDict({"Content-Type": "application/json"}), _body=body)
+        super().__init__(headers=CIMultiDict({"Content-Type": "application/json"}), _text=text)
 
     async def json(self) -> Any:
-        """Return the body; it is the handler's own, which pops keys and casts values in place."""
-        return self._body
+        """Read the body anew, as aiohttp does: the handler pops keys of what it gets, and casts values in place."""
+        return json.loads(self._text)
 
 
 def progress_of(nodes: Mapping[str, Mapping[str, Any]]) -> Progress:

@@ -236,7 +236,8 @@ class _Heir:
 
     def _requeue(self, job: Job, old_token: str) -> None:
         self._fence(old_token)
-        runs = any(other["phase"] == Phase.EXECUTING.value for other in self._jobs if other["id"] != job["id"])
+        others = (other for other in self._jobs if other["id"] != job["id"])
+        runs = any(other["phase"] == Phase.EXECUTING.value or crashes.was_left(other) for other in others)
         crashes.record_death(job, self._cfg, self._db, was_next=not runs)
 
 

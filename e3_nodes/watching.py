@@ -222,8 +222,13 @@ def _stop_prompt(state: _Watch) -> None:
 
 
 def _stop(state: _Watch) -> None:
-    """E3 stops: the job goes back to the queue and pays nothing, unless ComfyUI runs it and outlives E3."""
+    """E3 stops: the job goes back to the queue and pays nothing, unless ComfyUI runs it and outlives E3.
+
+    One that is being stopped already, because of a wish or of its time limit, ends as that.
+    """
     _check_owner(state.db.get_job(state.job["config_name"]), state)
+    if state.ending is not None:
+        raise state.ending
     if state.place == "pending" and state.backend.take_back(state.prompt.prompt_id):
         raise AttemptReturned("E3 stopped before the job started")
     if not state.backend.address:

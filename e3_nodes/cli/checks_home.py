@@ -114,7 +114,7 @@ def check_workers(home: Home, *, fix: bool) -> Iterator[Check]:
         yield Check("dead_workers", "ok", message, is_fixed=True)
     elif dead:
         stranded = sum(len(home.db.jobs_of_worker(worker["worker_id"])) for worker in dead)
-        message = f"{len(dead)} workers died and left {stranded} jobs; the next start takes them over"
+        message = f"{len(dead)} workers are gone and left {stranded} jobs; the next start goes on with them"
         yield Check("dead_workers", "warn", message, FIX)
     yield from _check_stale_locks(home, fix=fix)
 

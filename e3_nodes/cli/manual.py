@@ -101,7 +101,8 @@ reached by URL.
 
 On Linux, save [e3.service](e3.service) as `~/.config/systemd/user/e3.service`, then
 `systemctl --user enable --now e3`. After a stop or a kill the next start goes on with the prompts that
-ComfyUI still runs, or has ended meanwhile: they are not run again.
+ComfyUI still runs, or has ended meanwhile: they are not run again. Until then their jobs are `processing`, and
+`e3 cancel` is heeded by that start.
 
 Over HTTP only files that ComfyUI's history names can be fetched. Nodes that save without telling (ModelSave,
 LoraSave) need the plugin.

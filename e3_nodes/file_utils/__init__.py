@@ -219,7 +219,7 @@ def lies_below(real: Path, folder: str | os.PathLike[str]) -> bool:
         (True, False)
     """
     prefix = os.path.join(os.path.normcase(folder), "")  # noqa: PTH118 - text: asked for every job
-    return os.path.normcase(real).startswith(prefix)
+    return bool(prefix) and os.path.normcase(real).startswith(prefix)
 
 
 def same_filesystem(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

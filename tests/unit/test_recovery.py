@@ -317,9 +317,11 @@ def _die_again(home: Home, tmp_path: Path, phase: str, number: int) -> None:
     assert job is not None and job["lease_token"]
     owned = (job["id"], job["lease_token"])
     home.db.record_submission(*owned, f"p{number}")
-    if phase == "executing":
+    if phase in ("executing", "left"):
         home.db.record_start(*owned, 1)
         home.db.record_node(job["lease_token"], "node 3 (KSampler)")
+    if phase == "left":
+        home.db.record_leaving(*owned)
     other.die()
     reconcile(home)
     home.db._now = lambda: time.time_ns() // 1_000_000 + number * 3_600_000  # type: ignore[attr-defined]
@@ -334,6 +336,40 @@ def test_recovery_sets_a_job_aside_that_killed_comfyui_too_often(home: Home, tmp
     row = home.row(job)
     assert (row["status"], row["error_type"], row["crash_count"]) == ("failed", "crash", 3)
     assert "ComfyUI died while it ran node 3 (KSampler) of this job" in row["error_trace"]
+
+
+@pytest.mark.parametrize("crash_limit", [1, 3])
+def test_recovery_a_job_that_was_left_at_every_stop_is_never_suspected(
+    home: Home, tmp_path: Path, crash_limit: int
+) -> None:
+    job = home.submit()
+    home.cfg["crash_limit"] = crash_limit
+
+    for night in range(1, crash_limit + 4):
+        _die_again(home, tmp_path, "left", night)
+
+    row = home.row(job)
+    assert (row["status"], row["crash_count"], row["run_count"]) == ("pending", 0, 0)
+
+
+def test_recovery_a_job_behind_one_that_was_left_is_not_suspected(home: Home, tmp_path: Path) -> None:
+    home.cfg["crash_limit"] = 1
+    jobs = [home.submit(), home.submit()]
+
+    for night in range(1, 5):
+        other = Other(home, tmp_path / f"output{night}", f"worker-{night}")
+        for is_first in (True, False):
+            job = home.db.lease_next_job(other.worker_id, LEASE_SECONDS)
+            assert job is not None and job["lease_token"]
+            owned = (job["id"], job["lease_token"])
+            home.db.record_submission(*owned, f"p{night}{is_first}")
+            if is_first:
+                home.db.record_start(*owned, 1)
+                home.db.record_leaving(*owned)
+        other.die()
+        reconcile(home)
+
+    assert [home.row(job)["crash_count"] for job in jobs] == [0, 0]
 
 
 def test_recovery_suspects_a_job_whose_start_was_never_seen(home: Home, tmp_path: Path) -> None:

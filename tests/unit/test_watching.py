@@ -120,6 +120,22 @@ def test_watching_gives_a_running_job_back_when_e3_stops(home: Home, tmp_path: P
         watch(home, Script(tmp_path, RUNNING), stop)
 
 
+def test_watching_a_job_that_is_being_stopped_ends_as_that_though_e3_stops(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    backend = Script(tmp_path, *[RUNNING] * 9)
+    backend.address = "http://127.0.0.1:8188"
+    home.cfg["comfyui"]["timeout_seconds"] = 0
+    monkeypatch.setattr(watching, "LISTEN_SECONDS", 0.0)
+    monkeypatch.setattr(backend, "interrupt", lambda prompt_id: stop.set() or True)
+
+    with pytest.raises(AttemptFailed) as raised:
+        watch(home, backend, stop)
+
+    assert raised.value.code == "timeout"
+
+
 def test_watching_leaves_a_running_job_to_a_comfyui_that_outlives_e3(home: Home, tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
