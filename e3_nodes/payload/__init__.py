@@ -33,7 +33,7 @@ def build_payload(workflow_id: str, inputs: Mapping[str, Any], workflows: Mappin
         workflows: What ``config_loader.load_workflows`` returned.
 
     Returns:
-        A graph in API format without E3 nodes, whose inputs are its own; the template stays as it is.
+        A fresh graph in API format without E3 nodes; the template stays as it is.
 
     Raises:
         InvalidConfig: If the workflow is unknown, or an input is missing, unknown, ambiguous, of the

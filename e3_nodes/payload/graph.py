@@ -6,6 +6,7 @@ a link is ``[node_id, output index]``.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -88,7 +89,7 @@ def is_e3_input(node: Mapping[str, Any]) -> bool:
 
 
 def with_own_inputs(graph: Mapping[str, Mapping[str, Any]]) -> Graph:
-    """Copy a graph as deep as E3 changes one: values may be set in the copy's inputs, and none is changed in place.
+    """Copy a graph as deep as values are set in it; the values themselves are shared.
 
     Examples:
         >>> template = {"9": {"class_type": "SaveText", "inputs": {"text": ""}}}
@@ -128,7 +129,7 @@ def _fold(value: Any, graph: Graph) -> Any:
     """Follow a wire through E3 Input nodes to the value, or to the wire, that stands at its start."""
     while is_link(value) and is_e3_input(graph[value[0]]):
         value = graph[value[0]]["inputs"]["value"]
-    return value
+    return copy.deepcopy(value)
 
 
 def prepare_attempt(graph: Graph, token: str, nodes: list[str] | None = None) -> tuple[Graph, list[str]]:

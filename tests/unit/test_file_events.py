@@ -41,6 +41,15 @@ def test_file_events_arrivals_wake_the_scan(event: events.FileSystemEvent, hints
     assert (folder.hints, wake.is_set()) == (hints, True)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [events.FileDeletedEvent("a.yaml"), events.FileOpenedEvent("a.yaml"), events.DirModifiedEvent("image")],
+    ids=lambda value: type(value).__name__,
+)
+def test_file_events_what_is_no_arrival_is_not_asked_for(event: events.FileSystemEvent) -> None:
+    assert not isinstance(event, tuple(file_events._news()))
+
+
 def test_file_events_watch_folder_hears_nothing_of_reading_and_removing(tmp_path: Path) -> None:
     heard: list[str] = []
 

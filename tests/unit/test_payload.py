@@ -72,7 +72,7 @@ def test_payload_build_payload_leaves_the_template_alone() -> None:
     before = copy.deepcopy(WORKFLOW)
 
     graph = build({"prompt": "a cat"})
-    graph["9"]["inputs"]["images"] = ["3", 1]
+    graph["9"]["inputs"]["images"].append("x")
     graph["9"]["_meta"]["title"] = "changed"
 
     assert before == WORKFLOW
