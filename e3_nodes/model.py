@@ -147,7 +147,6 @@ class LightJob(JobColumns):
 class Attempt(TypedDict):
     """One run of a job: who, when, and how it ended (``outcome`` None while it runs)."""
 
-    id: int
     job_id: int
     number: int
     lease_token: str

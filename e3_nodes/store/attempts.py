@@ -181,8 +181,9 @@ class AttemptStore(StoreBase):
         """End the attempt by the one guarded update, and write its outcome down."""
         after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value}
         after |= {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
-        values = {**after, "to_the_end": ending.to_the_end, "step": STEP, "now": now}
-        left = self._run(con, "leave_processing", **values).rowcount == 1
+        left = self._run(con, "leave_processing", **after, now=now).rowcount == 1
+        if left and ending.to_the_end:
+            self._run(con, "to_the_end", id=run["id"], step=STEP)
         if left:
             error = reason or ending.changes.get("error_trace")
             ended = {

@@ -19,11 +19,14 @@ MAX_LIMIT = 1000
 SORTS: dict[str, tuple[str, ...]] = {
     "order": ("priority", "position", "tie"),
     "created": ("created_at", "tie"),
-    "ended": ("ended_key", "tie"),
-    "duration": ("duration_key", "tie"),
+    "ended": ("ended_key", "created_at", "tie"),
+    "duration": ("duration_key", "created_at", "tie"),
     "name": ("identity", "tie"),
 }
-"""The columns of each sort; ``jobs_<sort>_idx`` is its index, after the status, for all but what processes."""
+"""The columns of each sort. ``closed_<sort>_idx`` is its index for closed jobs, after the status, and
+``open_<sort>_idx`` for the others; jobs that wait have no end and no duration, and lie as they were created."""
+
+_OPEN_SORTS = {"order": "order", "created": "created", "ended": "created", "duration": "created", "name": "name"}
 
 _FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
 
@@ -76,24 +79,35 @@ def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str
     if cursor is not None:
         after = f"AND ({', '.join(columns)}) {comparison} ({', '.join(':' + column for column in columns)})"
         values |= zip(columns, _decode(sort, cursor), strict=True)
-    branches = [sql["page_branch"].format(after=after, **_walk(status, name)) for status in statuses(where)]
+    walks = [walk for status in statuses(where) for walk in _walks(status, name)]
+    branches = [sql["page_branch"].format(after=after, **walk) for walk in walks]
     order = ", ".join(f"{column} {direction}" for column in columns)
     return f"{' UNION ALL '.join(branches)}\nORDER BY {order}\nLIMIT :limit", values
 
 
 def ids_query(sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status]) -> tuple[str, dict[str, Any]]:
     """Write the statement that finds the ids a bulk action means, in running order; empty for no status."""
-    branches = [sql["matching_ids"].format(**_walk(status, "order")) for status in chosen]
+    walks = [walk for status in chosen for walk in _walks(status, "order")]
+    branches = [sql["matching_ids"].format(**walk) for walk in walks]
     ordered = f"{' UNION ALL '.join(branches)}\nORDER BY priority, position, tie" if branches else ""
     return ordered, _filter_values(where)
 
 
-def _walk(status: Status, sort: str) -> dict[str, str]:
-    """Say by which index a branch finds its status; a partial index is used where its condition is written out."""
+def _walks(status: Status, sort: str) -> list[dict[str, str]]:
+    """Say by which indexes a status is found; a partial index is used where its condition is written out."""
     is_status = f"status = '{status.value}'"
+    at_work = {"index": "at_work_idx", "is_status": f"closed = 0 AND status <> 'pending' AND {is_status}"}
+    closed = {"index": f"closed_{sort}_idx", "is_status": f"closed = 1 AND {is_status}"}
+    if status is Status.PENDING:
+        return [{"index": f"open_{_OPEN_SORTS[sort]}_idx", "is_status": f"closed = 0 AND {is_status}{_unset(sort)}"}]
     if status is Status.PROCESSING:
-        return {"index": "jobs_processing_idx", "is_status": is_status}
-    return {"index": f"jobs_{sort}_idx", "is_status": f"{is_status} AND status <> 'processing'"}
+        return [at_work]
+    return [closed, at_work] if status is Status.DONE else [closed]
+
+
+def _unset(sort: str) -> str:
+    """Say what a waiting job has not: written out, it needs no sorting by it."""
+    return f" AND {SORTS[sort][0]} = 0" if sort in ("ended", "duration") else ""
 
 
 def statuses(where: JobFilter) -> list[Status]:

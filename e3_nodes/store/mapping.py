@@ -13,7 +13,7 @@ from ..model import DEFAULT_PRIORITY, JOB_TYPES, Job, LightJob, Status
 from ..validation import names
 from .rules import Run
 
-_INDEX_COLUMNS = ("ended_key", "duration_key", "tie")
+_INDEX_COLUMNS = ("ended_key", "duration_key", "tie", "closed")
 _JSON_COLUMNS = ("config", "metadata", "warnings")
 _REQUIRED = ("config_name", "job_type", "workflow_id")
 _OPTIONAL: dict[str, Any] = {

@@ -442,6 +442,10 @@ def _translated(path: str) -> Iterator[None]:
     except sqlite3.Error as exc:
         code, said = _fault(exc)
         raise errors.StoreUnavailable(f"the database {path} {said}: {exc}", code=code) from exc
+    except UnicodeDecodeError as exc:  # SQLite quotes a damaged schema, byte for byte, in what it says of it
+        raise errors.StoreUnavailable(
+            f"the database {path} is damaged: its schema is no text", code="db_damaged"
+        ) from exc
 
 
 def _fault(exc: sqlite3.Error) -> tuple[str, str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from .base import StoreBase
 from .protocol import DurationQuantiles, FailureGroup
 
+RUNS_LOOKED_AT = 10_000
+"""How far back the last runs of a workflow are looked for, among those of all."""
+
 
 class StatsStore(StoreBase):
     """Reading the past; ``protocol.JobStore`` says what each method promises."""
 
     def duration_quantiles(self, workflow_id: str, *, last: int = 200) -> DurationQuantiles | None:
-        found = self._fetch("run_durations", workflow_id=workflow_id, last=last)
-        return quantiles([row["duration"] for row in found])
+        found = self._fetch("run_durations", workflow_id=workflow_id, last=last, among=RUNS_LOOKED_AT)
+        return quantiles([row["duration"] for row in found if row["duration"] is not None])
 
     def failure_groups(self, *, limit: int = 10_000) -> list[FailureGroup]:
         groups: dict[tuple[str, str, str], FailureGroup] = {}

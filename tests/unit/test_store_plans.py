@@ -35,7 +35,7 @@ def plan_of(database: SqliteDatabase, sql: str) -> list[str]:
 def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name: str) -> None:
     plan = plan_of(database, SQL[name])
 
-    partial = ("jobs_ready_idx", "jobs_backoff_idx", "jobs_unfiled_idx", "jobs_processing_idx")
+    partial = ("jobs_ready_idx", "jobs_backoff_idx", "at_work_idx")
     scans = [step for step in plan if re.match(r"SCAN (jobs|attempts|intents)\b", step)]
     assert [step for step in scans if not step.endswith(partial)] == []
 
@@ -46,30 +46,39 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
         ("lease_next_job", "SCAN jobs USING INDEX jobs_ready_idx"),
         ("most_urgent", "SCAN jobs USING INDEX jobs_ready_idx"),
         ("promote_due", "SEARCH jobs USING INDEX jobs_backoff_idx (not_before<?)"),
-        ("leave_processing", "SEARCH others USING COVERING INDEX jobs_place_idx (priority=?)"),
+        ("to_the_end", "SEARCH others USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("insert_job", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("god_mode", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("retry_jobs", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("cancel_pending", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
-        ("unfiled_jobs", "SCAN jobs USING INDEX jobs_unfiled_idx"),
-        ("run_durations", "SEARCH jobs USING INDEX jobs_runs_idx (workflow_id=?)"),
-        ("totals_of_search", "SCAN jobs USING COVERING INDEX jobs_name_idx"),
+        ("unfiled_jobs", "SEARCH jobs USING INDEX at_work_idx (status=? AND worker_id=?)"),
+        ("expired_jobs", "SEARCH jobs USING INDEX at_work_idx (status=?)"),
+        ("renew_leases", "SEARCH jobs USING INDEX at_work_idx (status=? AND worker_id=?)"),
+        ("run_durations", "SEARCH jobs USING INDEX closed_ended_idx (status=?)"),
+        ("changed_since", "SEARCH jobs USING INDEX jobs_updated_idx (updated_at>?)"),
+        ("totals_of_search", "SCAN jobs USING COVERING INDEX closed_name_idx"),
     ],
 )
 def test_store_plans_hot_statements_use_their_index(database: SqliteDatabase, name: str, step: str) -> None:
     assert step in plan_of(database, SQL[name])
 
 
-@pytest.mark.parametrize("name", ["lease_next_job", "unfiled_jobs", "run_durations", "recent_failures"])
+@pytest.mark.parametrize("name", ["lease_next_job", "unfiled_jobs", "recent_failures"])
 def test_store_plans_hot_statements_sort_nothing(database: SqliteDatabase, name: str) -> None:
     assert not [step for step in plan_of(database, SQL[name]) if "TEMP B-TREE" in step]
 
 
+def _parts(plan: list[str]) -> list[str]:
+    return [step for step in plan if "_idx" in step]
+
+
+def _is_sorted(plan: list[str]) -> bool:
+    return any("TEMP B-TREE" in step for step in plan)
+
+
 @pytest.mark.parametrize("descending", ["", "-"], ids=["up", "down"])
 @pytest.mark.parametrize("sort", lists.SORTS)
-@pytest.mark.parametrize(
-    "statuses", [["pending"], [status.value for status in Status if status != "processing"]], ids=["one", "most"]
-)
+@pytest.mark.parametrize("statuses", [["pending"], ["pending", "failed", "cancelled"]], ids=["one", "most"])
 def test_store_plans_pages_begin_at_the_cursor_and_sort_nothing(
     database: SqliteDatabase, statuses: list[str], sort: str, descending: str
 ) -> None:
@@ -81,19 +90,32 @@ def test_store_plans_pages_begin_at_the_cursor_and_sort_nothing(
 
     plan = plan_of(database, sql)
     marks, comparison = ",".join("?" * len(columns)), "<" if descending else ">"
-    seek = f"jobs_{sort}_idx (status=? AND ({','.join(columns)}){comparison}({marks}))"
-    assert [step for step in plan if "jobs_" in step] == [f"SEARCH jobs USING INDEX {seek}"] * len(statuses)
-    assert not [step for step in plan if "TEMP B-TREE" in step]
+    seek = f"closed_{sort}_idx (status=? AND ({','.join(columns)}){comparison}({marks}))"
+    assert _parts(plan)[1:] == [f"SEARCH jobs USING INDEX {seek}"] * (len(statuses) - 1)
+    assert re.match(r"(SEARCH|SCAN) jobs USING INDEX open_(order|created|name)_idx", _parts(plan)[0])
+    assert not _is_sorted(plan)
 
 
-def test_store_plans_only_the_few_that_process_are_sorted_as_they_come(database: SqliteDatabase) -> None:
+@pytest.mark.parametrize("sort", ["order", "created", "name"])
+def test_store_plans_pages_of_waiting_jobs_begin_at_the_cursor(database: SqliteDatabase, sort: str) -> None:
+    columns = lists.SORTS[sort]
+    cursor = lists.encode_cursor(sort, {column: "a" if column == "identity" else 1 for column in columns})  # type: ignore[arg-type]
+
+    sql, _ = lists.page_query(SQL, {"sort": sort, "status": ["pending"]}, 100, cursor)
+
+    seek = f"open_{sort}_idx (({','.join(columns)})>({','.join('?' * len(columns))}))"
+    assert _parts(plan_of(database, sql)) == [f"SEARCH jobs USING INDEX {seek}"]
+
+
+def test_store_plans_only_the_few_at_work_are_sorted_as_they_come(database: SqliteDatabase) -> None:
     sql, _ = lists.page_query(SQL, {}, 100, None)
 
     plan = plan_of(database, sql)
 
-    assert [step for step in plan if "jobs_processing_idx" in step] == ["SCAN jobs USING INDEX jobs_processing_idx"]
-    assert len([step for step in plan if "jobs_order_idx (status=?)" in step]) == len(Status) - 1
-    assert len([step for step in plan if "TEMP B-TREE" in step]) == 1
+    of_status = {step.split(" (")[0].rpartition(" ")[2]: step for step in _parts(plan)}
+    assert sorted(of_status) == ["at_work_idx", "closed_order_idx", "open_order_idx"]
+    assert len(_parts(plan)) == 6  # waiting, processing, done twice, failed, cancelled
+    assert len([step for step in plan if "TEMP B-TREE" in step]) == 2
 
 
 def test_store_plans_a_bulk_filter_walks_the_order(database: SqliteDatabase) -> None:
@@ -101,6 +123,5 @@ def test_store_plans_a_bulk_filter_walks_the_order(database: SqliteDatabase) -> 
 
     plan = plan_of(database, sql)
 
-    searches = [step for step in plan if "jobs_" in step]
-    assert searches == ["SEARCH jobs USING INDEX jobs_order_idx (status=?)"] * 2
-    assert not [step for step in plan if "TEMP B-TREE" in step]
+    assert _parts(plan) == ["SEARCH jobs USING INDEX closed_order_idx (status=?)"] * 2
+    assert not _is_sorted(plan)

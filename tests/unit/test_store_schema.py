@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from enum import Enum
+from typing import Any
 
 import pytest
 from comfyui_e3.e3_nodes import model
@@ -56,10 +57,43 @@ def test_store_schema_checks_list_the_words_of_the_model(
 )
 def test_store_schema_columns_are_those_of_the_model(con: sqlite3.Connection, table: str, record: type) -> None:
     derived = {"paused"}  # from the two columns of queue_state; its id is always 1
+    kept_by_triggers = {"closed"}
 
     columns = {row[1] for row in con.execute(f"PRAGMA table_info({table})")}
 
-    assert columns - ({"id"} - set(record.__annotations__)) == set(record.__annotations__) - derived
+    assert columns - kept_by_triggers - ({"id"} - set(record.__annotations__)) == set(record.__annotations__) - derived
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_closed"),
+    [
+        ({}, 0),
+        ({"status": "done", "end_time": 5}, 0),
+        ({"status": "done", "end_time": 5, "filed_at": 6}, 1),
+        ({"status": "failed", "end_time": 5}, 1),
+        ({"status": "cancelled", "end_time": 5}, 1),
+    ],
+    ids=["pending", "done", "filed", "failed", "cancelled"],
+)
+def test_store_schema_a_job_is_closed_when_nothing_is_left_to_do(
+    con: sqlite3.Connection, changes: dict[str, Any], is_closed: int
+) -> None:
+    insert(con)
+    insert(con, config_name="T2I_20250101120000_2_test.yaml", identity="t2i_20250101120000_2_test", **changes)
+
+    con.execute(f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in {'priority': 5, **changes})} WHERE id = 1",
+                {"priority": 5, **changes})  # fmt: skip
+
+    assert [row[0] for row in con.execute("SELECT closed FROM jobs ORDER BY id")] == [is_closed] * 2
+
+
+def test_store_schema_a_job_that_is_opened_again_is_listed_as_open(con: sqlite3.Connection) -> None:
+    insert(con, status="failed", end_time=5)
+
+    con.execute("UPDATE jobs SET status = 'pending', end_time = NULL")
+
+    found = con.execute("SELECT status FROM jobs INDEXED BY open_order_idx WHERE closed = 0").fetchall()
+    assert [tuple(row) for row in found] == [("pending",)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes import errors
-from comfyui_e3.e3_nodes.store import init_db, sqlite
+from comfyui_e3.e3_nodes.store import init_db, lists, sqlite
 from comfyui_e3.e3_nodes.store.queries import migration_files
 from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
 from comfyui_e3.tests.stores import make_row
@@ -28,6 +28,14 @@ def pragma(path: Path, name: str) -> object:
     con = sqlite3.connect(path)
     try:
         return con.execute(f"PRAGMA {name}").fetchone()[0]
+    finally:
+        con.close()
+
+
+def foreign_keys_broken(path: Path) -> list[object]:
+    con = sqlite3.connect(path)
+    try:
+        return con.execute("PRAGMA foreign_key_check").fetchall()
     finally:
         con.close()
 
@@ -152,19 +160,41 @@ def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_
     con.close()
 
 
+FIRST_VERSION_ROW = """
+INSERT INTO jobs (id, config_name, identity, job_type, media, workflow_id, priority, position, status, retry_limit,
+                  run_count, end_time, filed_at, worker_id, lease_token, lease_expires_at, phase, created_at,
+                  updated_at)
+VALUES (:id, 'T2I_20250101120000_' || :id || '_old.yaml', 't2i_20250101120000_' || :id || '_old', 'T2I', 'image', 'w',
+        50, :id, :status, 2, 1, iif(:status IN ('pending', 'processing'), NULL, 7), :filed_at,
+        iif(:status = 'processing', 'me', NULL), iif(:status = 'processing', 'token-' || :id, NULL),
+        iif(:status = 'processing', 9, NULL), iif(:status = 'processing', 'leased', NULL), 1, 1)
+"""
+
+
 def test_store_sqlite_a_table_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    statuses = ["pending", "processing", "done", "done", "failed", "cancelled"]
     con = sqlite3.connect(path, isolation_level=None)
     sqlite.apply_migrations(con, migration_files("sqlite")[:1])
+    for number, status in enumerate(statuses, 1):
+        con.execute(FIRST_VERSION_ROW, {"id": number, "status": status, "filed_at": 8 if number == 3 else None})
+        attempt = (number, f"token-{number}", *((None, None) if status == "processing" else (7, "done")))
+        con.execute(
+            "INSERT INTO attempts (job_id, number, lease_token, worker_id, started_at, ended_at, outcome)"
+            " VALUES (?, 1, ?, 'me', 1, ?, ?)",
+            attempt,
+        )
     con.close()
 
     with init_db(path) as db:
-        db.ingest_jobs([make_row(number) for number in range(3)])
-        leased = db.lease_next_job("w", 60)
-        listed = db.list_jobs({"sort": "-name"})["jobs"]
+        listed = {sort: [job["status"] for job in db.list_jobs({"sort": sort})["jobs"]] for sort in lists.SORTS}
+        [unfiled] = db.unfiled_jobs()
+        attempts = [db.list_attempts(number)[0]["lease_token"] for number in range(1, 7)]
+        ended = db.complete_job(2, success=True, updates={}, lease_token="token-2")
 
     assert pragma(path, "user_version") == SCHEMA
-    assert leased is not None
-    assert sorted(job["status"] for job in listed) == ["pending", "pending", "processing"]
+    assert {sort: sorted(found) for sort, found in listed.items()} == dict.fromkeys(lists.SORTS, sorted(statuses))
+    assert (unfiled["id"], attempts, ended) == (4, [f"token-{number}" for number in range(1, 7)], True)
+    assert foreign_keys_broken(path) == []
 
 
 def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:

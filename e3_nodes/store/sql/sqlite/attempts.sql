@@ -133,19 +133,22 @@ WHERE  jobs.id = :id AND status = 'processing';
 UPDATE jobs
 SET    status = :status, phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
        prompt_id = NULL,
-       position = CASE WHEN :to_the_end THEN (SELECT max(position) FROM jobs AS others
-                                              WHERE others.priority = jobs.priority) + :step
-                  ELSE position END,
        run_count = :run_count, retries_attempted = :retries_attempted, crash_count = :crash_count,
        evict_count = :evict_count, not_before = :not_before,
        start_time = :start_time, end_time = :end_time, duration = :duration, error_type = :error_type,
        error_trace = :error_trace, warnings = :warnings, metadata = :metadata, updated_at = :now
 WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
 
+-- name: to_the_end
+-- Behind all others of its priority.
+UPDATE jobs
+SET    position = (SELECT max(position) FROM jobs AS others WHERE others.priority = jobs.priority) + :step
+WHERE  id = :id;
+
 -- name: renew_leases
 UPDATE jobs
 SET    lease_expires_at = :lease_expires_at
-WHERE  status = 'processing' AND worker_id = :worker_id;
+WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND worker_id = :worker_id;
 
 -- name: steal_job
 -- T12: names the token of the owner that is dead or silent.
@@ -164,15 +167,15 @@ WHERE  lease_token = :old_token;
 -- name: expired_jobs
 -- A worker that is registered has a lock and a heart, which tell more than a clock that can be set.
 SELECT *
-FROM   jobs INDEXED BY jobs_processing_idx
-WHERE  status = 'processing' AND lease_expires_at < :now
+FROM   jobs INDEXED BY at_work_idx
+WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND lease_expires_at < :now
 AND    worker_id NOT IN (SELECT worker_id FROM workers)
 ORDER  BY id;
 
 -- name: jobs_of_worker
 SELECT *
-FROM   jobs
-WHERE  status = 'processing' AND worker_id = :worker_id
+FROM   jobs INDEXED BY at_work_idx
+WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND worker_id = :worker_id
 ORDER  BY id;
 
 -- name: register_worker

@@ -80,7 +80,7 @@ WHERE  id = :id AND status = 'done' AND filed_at IS NOT NULL;
 
 -- name: unfiled_jobs
 SELECT *
-FROM   jobs INDEXED BY jobs_unfiled_idx
-WHERE  status = 'done' AND filed_at IS NULL
+FROM   jobs INDEXED BY at_work_idx
+WHERE  closed = 0 AND status <> 'pending' AND status = 'done' AND worker_id IS NULL
 ORDER  BY id
 LIMIT  :limit;

@@ -1,6 +1,6 @@
 -- name: page_branch
--- One status of a page; branches are merged in order, each walking its own sort index from the cursor; the
--- jobs that process are few and are sorted as they come. The few workflow ids are searched once, in the kept counts.
+-- One part of a page; parts are merged in order, each walking its own sort index from the cursor; the jobs at
+-- work are few and are sorted as they come. The few workflow ids are searched once, in the kept counts.
 SELECT id, config_name, identity, job_type, media, workflow_id, workflow_sha256, priority, position,
        status, phase, run_count, retries_attempted, retries_base, retry_limit, crash_count, evict_count,
        config_path, config_sha256, worker_id, lease_token, lease_expires_at, not_before, prompt_id,
@@ -34,11 +34,11 @@ GROUP  BY status;
 -- name: totals_of_search
 -- A search has to look: over names and workflow ids in an index, not over rows.
 SELECT status, count(*) AS n
-FROM   (SELECT status, media, workflow_id, identity FROM jobs INDEXED BY jobs_name_idx
-        WHERE  status <> 'processing'
+FROM   (SELECT status, media, workflow_id, identity FROM jobs INDEXED BY closed_name_idx
+        WHERE  closed = 1
         UNION ALL
-        SELECT status, media, workflow_id, identity FROM jobs INDEXED BY jobs_processing_idx
-        WHERE  status = 'processing')
+        SELECT status, media, workflow_id, identity FROM jobs INDEXED BY open_name_idx
+        WHERE  closed = 0)
 WHERE  (:media IS NULL OR media = :media)
 AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
 AND    (instr(identity, :q) OR workflow_id IN (
@@ -46,24 +46,33 @@ AND    (instr(identity, :q) OR workflow_id IN (
 GROUP  BY status;
 
 -- name: run_durations
--- The last runs of a workflow.
-SELECT duration
-FROM   jobs INDEXED BY jobs_runs_idx
-WHERE  status = 'done' AND workflow_id = :workflow_id AND duration IS NOT NULL
-ORDER  BY end_time DESC
+-- The last runs of a workflow, as far as they are among the last of all; those that are not filed yet come first.
+SELECT (SELECT duration FROM jobs WHERE id = runs.id) AS duration
+FROM   (SELECT * FROM (SELECT id, workflow_id FROM jobs INDEXED BY at_work_idx
+                       WHERE  closed = 0 AND status <> 'pending' AND status = 'done'
+                       ORDER  BY ended_key DESC)
+        UNION ALL
+        SELECT * FROM (SELECT id, workflow_id FROM jobs INDEXED BY closed_ended_idx
+                       WHERE  closed = 1 AND status = 'done'
+                       ORDER  BY ended_key DESC, created_at DESC, tie DESC
+                       LIMIT  :among)) AS runs
+WHERE  workflow_id = :workflow_id
 LIMIT  :last;
 
 -- name: recent_failures
 -- With the first line of each trace.
 SELECT config_name, workflow_id, error_type, end_time,
        substr(error_trace, 1, instr(error_trace || char(10), char(10)) - 1) AS cause
-FROM   jobs INDEXED BY jobs_ended_idx
-WHERE  status = 'failed' AND status <> 'processing'
-ORDER  BY ended_key DESC, tie DESC
+FROM   jobs INDEXED BY closed_ended_idx
+WHERE  closed = 1 AND status = 'failed'
+ORDER  BY ended_key DESC, created_at DESC, tie DESC
 LIMIT  :limit;
 
 -- name: ended_since
 SELECT status, count(*) AS n
-FROM   jobs INDEXED BY jobs_ended_idx
-WHERE  status IN ('done', 'failed', 'cancelled') AND status <> 'processing' AND ended_key >= :since
+FROM   (SELECT status FROM jobs INDEXED BY closed_ended_idx
+        WHERE  closed = 1 AND status IN ('done', 'failed', 'cancelled') AND ended_key >= :since
+        UNION ALL
+        SELECT status FROM jobs INDEXED BY at_work_idx
+        WHERE  closed = 0 AND status <> 'pending' AND status = 'done' AND ended_key >= :since)
 GROUP  BY status;

@@ -80,16 +80,16 @@ WHERE  id = :id AND status = 'pending';
 -- name: pending_before
 -- The waiting jobs right before a place, nearest first.
 SELECT id, position
-FROM   jobs INDEXED BY jobs_order_idx
-WHERE  status = 'pending' AND status <> 'processing' AND priority = :priority AND (position, tie) < (:position, :id) AND id <> :moved
+FROM   jobs INDEXED BY open_order_idx
+WHERE  closed = 0 AND status = 'pending' AND priority = :priority AND (position, tie) < (:position, :id) AND id <> :moved
 ORDER  BY position DESC, tie DESC
 LIMIT  :limit;
 
 -- name: pending_from
 -- The waiting jobs from a place on.
 SELECT id, position
-FROM   jobs INDEXED BY jobs_order_idx
-WHERE  status = 'pending' AND status <> 'processing' AND priority = :priority AND (position, tie) >= (:position, :id) AND id <> :moved
+FROM   jobs INDEXED BY open_order_idx
+WHERE  closed = 0 AND status = 'pending' AND priority = :priority AND (position, tie) >= (:position, :id) AND id <> :moved
 ORDER  BY position, tie
 LIMIT  :limit;
 
@@ -141,7 +141,6 @@ VALUES (
 );
 
 -- name: restore_attempt
--- Under a new id: the old one may be another attempt's by now.
 INSERT INTO attempts (
     job_id, number, lease_token, worker_id, started_at, ended_at, outcome, error_type, error, node
 )
@@ -161,9 +160,9 @@ WHERE  removed_at < :before;
 -- Only jobs whose YAML is filed: the file of a failed or cancelled one still stands in processing/ and
 -- would come back as a new job.
 DELETE FROM jobs
-WHERE  id IN (SELECT id FROM jobs INDEXED BY jobs_ended_idx
-              WHERE  status = 'done' AND status <> 'processing' AND ended_key < :before AND filed_at IS NOT NULL
-              ORDER  BY ended_key, tie LIMIT :limit);
+WHERE  id IN (SELECT id FROM jobs INDEXED BY closed_ended_idx
+              WHERE  closed = 1 AND status = 'done' AND ended_key < :before
+              ORDER  BY ended_key, created_at, tie LIMIT :limit);
 
 -- name: queue_state
 SELECT user_paused, auto_reason
