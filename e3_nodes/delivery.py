@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import failpoints, outputs
 from .backends.base import Backend
+from .batch import Batch, only
 from .errors import E3Error
 from .leases import fenced, token_of
 from .logger import get_logger
@@ -44,37 +46,74 @@ def output_roots(cfg: Mapping[str, Any]) -> list[str]:
     return [cfg["paths"]["jobs_finished"], *cfg["paths"]["output_roots"]]
 
 
-def publish(job: Job, result: Result, where: Mapping[str, Any], cfg: Mapping[str, Any], db: JobStore) -> dict[str, Any]:
-    """Make the results appear, then commit done: in this order, so that done is never a lie.
+@dataclass
+class Made:
+    """A job whose prompt ended well.
 
-    Args:
+    Attributes:
         job: The leased row.
         result: What ComfyUI made.
         where: What ``destination`` said.
+        saved: What was published: ``saved`` lists the paths.
+        linked: Whether ComfyUI's own copy costs no disk.
+    """
+
+    job: Job
+    result: Result
+    where: Mapping[str, Any]
+    saved: dict[str, Any] = field(default_factory=dict)
+    linked: bool = False
+
+
+def publish(made: Sequence[Made], cfg: Mapping[str, Any], db: JobStore) -> list[Made | Exception]:
+    """Make the results appear, then commit done: in this order, so that done is never a lie.
+
+    Jobs that are published together share the commits, and the work of making names durable.
+
+    Args:
+        made: The jobs.
         cfg: The settings.
         db: The store.
 
     Returns:
-        What was saved.
-
-    Raises:
-        LeaseLost: Another worker owns the job.
-        OutputError: It cannot be published.
+        For each job what was saved, or what kept it from that: LeaseLost, OutputError, StoreUnavailable.
     """
-    saved = outputs.write_outputs(
-        result,
-        where,
+    batch = Batch(made)
+    written = outputs.write_together([_publication(one, db) for one in made], db.together())
+    receipts = {id(one): end for one, end in zip(made, written, strict=True)}
+    batch.step(lambda one: _note_receipt(one, receipts[id(one)]))
+    with batch.sharing(db.together()):
+        batch.step(lambda one: _commit_done(one, db))
+    batch.step(lambda one: _finish(one, cfg))
+    return batch.ends
+
+
+def _publication(made: Made, db: JobStore) -> outputs.Publication:
+    job = made.job
+    return outputs.Publication(
+        made.result,
+        made.where,
         commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents),
         holds_lease=lambda: db.holds_lease(job["id"], token_of(job)),
     )
+
+
+def _note_receipt(made: Made, written: outputs.Publication | Exception) -> None:
+    made.saved = dict(only([written]).receipt)
+    made.linked = made.saved.pop("linked")
+
+
+def _commit_done(made: Made, db: JobStore) -> None:
+    job, result, saved = made.job, made.result, made.saved
     updates: dict[str, Any] = {key: result.get(key) for key in ("start_time", "end_time") if key in result}
     updates["warnings"] = saved.pop("warnings")
-    linked = saved.pop("linked")
     updates["metadata"] = saved
     fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=token_of(job)), job)
+
+
+def _finish(made: Made, cfg: Mapping[str, Any]) -> None:
     failpoints.reach("done.committed")
-    outputs.finish_staging(where["staging"], linked=linked, keep_originals=cfg["keep_originals"])
-    return saved
+    outputs.finish_staging(made.where["staging"], linked=made.linked, keep_originals=cfg["keep_originals"])
 
 
 def file_done_jobs(rows: Sequence[Job], cfg: Mapping[str, Any], db: JobStore) -> None:

@@ -15,8 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from . import adoption, delivery, endings, failpoints, outputs, payload, queue_manager, watching
+from . import adoption, delivery, endings, failpoints, outputs, payload, publisher, queue_manager, watching
 from .backends.base import Backend, Prompt
+from .delivery import Made
 from .errors import StoreUnavailable
 from .inputs import deliver_inputs
 from .leases import fenced, token_of
@@ -150,23 +151,40 @@ def execute_job(
     log.debug("Leased %s", job["config_name"], extra={"action": "job_leased", "job": job["config_name"]})
     try:
         saved = delivery.adopt_receipt(job, cfg, db)
-        if saved is None:
-            where = delivery.destination(job, cfg, db, station.backend)
-            with station.turnstile.standing():
-                prompt = adoption.prompt_of(job, db) if is_adopted else _submit(job, where, workflows, db, station)
-                submitted()
-                result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event)
-                _note_run(result, station)
-            saved = delivery.publish(job, result, where, cfg, db)
+        made = None if saved else _make(job, cfg, workflows, db, station, submitted, is_adopted)
     except Exception as exc:
         endings.record_end(job, exc, cfg, db, station)
-    else:
-        station.guardrails.note_success()
-        log.info("Done %s: %s", job["config_name"], saved["saved"][0], extra={"action": "job_done"})
-        if station.file_later is not None:
-            station.file_later(job["config_name"])
-        elif (row := db.get_job(job["config_name"])) is not None:
-            delivery.file_done_jobs([row], cfg, db)
+        return
+    if saved:
+        publisher.note_done(job, saved, cfg, db, station)
+    elif made:
+        _publish(made, cfg, db, station)
+
+
+def _make(
+    job: Job,
+    cfg: Mapping[str, Any],
+    workflows: Mapping[str, Workflow],
+    db: JobStore,
+    station: Station,
+    submitted: Callable[[], None],
+    is_adopted: bool,
+) -> Made:
+    """Have ComfyUI run the job; return what it made."""
+    where = delivery.destination(job, cfg, db, station.backend)
+    with station.turnstile.standing():
+        prompt = adoption.prompt_of(job, db) if is_adopted else _submit(job, where, workflows, db, station)
+        submitted()
+        result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event)
+        _note_run(result, station)
+    return Made(job, result, where)
+
+
+def _publish(made: Made, cfg: Mapping[str, Any], db: JobStore, station: Station) -> None:
+    """Publish a result, unless jobs are so short that theirs are published together."""
+    is_taken = station.publish_later is not None and station.turnstile.is_brief and station.publish_later(made)
+    if not is_taken:
+        publisher.publish([made], cfg, db, station)
 
 
 def _submit(

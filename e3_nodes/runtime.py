@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .errors import InvalidSettings, InvalidWorkflow
 from .filer import Filer
 from .logger import get_logger, set_log_format
 from .model import Job, Workflow
+from .publisher import Publisher
 from .station import Station
 from .turnstile import most_standing
 
@@ -70,7 +72,12 @@ class Runtime:
         self.stop_event = threading.Event()
         self.announce = announce
         self._filer = Filer(cfg, self.db)
-        self.station = None if backend is None else Station.around(backend, cfg, self.stop_event, self._filer.take)
+        self.station: Station | None = None
+        self._publisher: Publisher | None = None
+        if backend is not None:
+            station = Station.around(backend, cfg, self.stop_event, self._filer.take)
+            self._publisher = Publisher(cfg, self.db, station)
+            self.station = replace(station, publish_later=self._publisher.take)
         self.is_monitor = False
         self._threads: list[threading.Thread] = []
         self._lane_wakes: list[threading.Event] = []
@@ -93,6 +100,8 @@ class Runtime:
             self._start_thread("monitor", self._keep_monitoring)
         if executor and self.station is not None:
             self._start_thread("filer", lambda: self._filer.work(self.stop_event))
+            if self._publisher is not None:
+                self._start_thread("publisher", self._publisher.work)
             for number in range(most_standing(self.cfg["lookahead"]) + PUBLISHING_LANES):
                 self._start_lane(number)
         log.info("E3 works on %s", self.cfg["home"], extra={"action": "started"})
@@ -102,6 +111,8 @@ class Runtime:
         self.stop_event.set()
         self.wake()
         self._scan_wake.set()
+        if self._publisher is not None:
+            self._publisher.end()
         self._filer.end()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from . import adoption
 from .backends.base import Backend
 from .backends.http import HttpBackend
+from .delivery import Made
 from .guardrails import Guardrails
 from .leases import token_of
 from .model import Job
@@ -26,7 +28,7 @@ class InHand:
     """The attempts that lanes of this process work on, so that one which was lost hold of is noticed."""
 
     def __init__(self) -> None:
-        self._tokens: set[str] = set()
+        self._hands: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def lease(self, db: JobStore, worker_id: str, lease_seconds: int) -> Job | None:
@@ -34,23 +36,23 @@ class InHand:
         with self._lock:
             job = db.lease_next_job(worker_id, lease_seconds, prompt_id=str(uuid.uuid4()))
             if job is not None:
-                self._tokens.add(token_of(job))
+                self._hands[token_of(job)] += 1
             return job
 
     def hold(self, job: Job) -> None:
-        """Take an attempt in hand that this process owns already."""
+        """Take an attempt in hand that this process owns already; each hand on it is taken off by itself."""
         with self._lock:
-            self._tokens.add(token_of(job))
+            self._hands[token_of(job)] += 1
 
     def let_go(self, job: Job) -> None:
-        """Take the hand off an attempt, however it ended."""
+        """Take a hand off an attempt, however it ended."""
         with self._lock:
-            self._tokens.discard(token_of(job))
+            self._hands -= Counter([token_of(job)])
 
     def lost(self, db: JobStore, worker_id: str) -> list[Job]:
         """List the jobs that run in this worker's name and that no lane works on."""
         with self._lock:
-            return [job for job in db.jobs_of_worker(worker_id) if job.get("lease_token") not in self._tokens]
+            return [job for job in db.jobs_of_worker(worker_id) if job.get("lease_token") not in self._hands]
 
 
 class FitFolders:
@@ -79,6 +81,7 @@ class Station:
     """One ComfyUI, its turnstile, and the wish to stop.
 
     ``file_later`` takes the name of each job that is done, where a thread of its own files them; else the lane does.
+    ``publish_later`` takes the result of a short job, where a thread of its own publishes them, unless it says False.
     """
 
     backend: Backend
@@ -89,6 +92,7 @@ class Station:
     adopted: adoption.Adopted = field(default_factory=adoption.Adopted)
     fit_folders: FitFolders = field(default_factory=FitFolders)
     file_later: Callable[[str], None] | None = None
+    publish_later: Callable[[Made], bool] | None = None
 
     @classmethod
     def over_http(cls, cfg: Mapping[str, Any]) -> Station:

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 COVERED_SECONDS = 0.15
 """So much work stands in ComfyUI's queue: a disk that is slow to commit for a moment starves no GPU."""
 
+BRIEF_SECONDS = 0.05
+"""Jobs that run no longer are brief."""
+
 MOST_MORE = 7
 """How many prompts more than usual may stand there for it, while jobs are short."""
 
@@ -39,6 +42,16 @@ class Turnstile:
     def is_full(self) -> bool:
         """Tell whether no further prompt may go in."""
         return self._standing >= self._limit
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether prompts of ours stand there."""
+        return self._standing > 0
+
+    @property
+    def is_brief(self) -> bool:
+        """Tell whether jobs run so shortly that what each of them costs beside its run counts."""
+        return self._run_seconds is not None and self._run_seconds < BRIEF_SECONDS
 
     @contextmanager
     def standing(self) -> Iterator[None]:

@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import failpoints, file_utils
+from ..batch import Batch, only
 from ..errors import InvalidConfig, LeaseLost, OutputError, OutputExists
 from ..file_utils.folders import open_folder
 from ..model import ALLOWED_EXTENSIONS, Intent
@@ -22,6 +25,7 @@ from .staging import collect_parts, collect_staging, discard_staging, fence_stag
 
 __all__ = [
     "Plan",
+    "Publication",
     "collect_parts",
     "collect_staging",
     "deliver",
@@ -39,6 +43,7 @@ __all__ = [
     "result_of",
     "write_outputs",
     "write_result_file",
+    "write_together",
 ]
 
 
@@ -97,6 +102,77 @@ def _check_name(name: str) -> None:
         raise InvalidConfig(f"file_path {name!r} is how E3 names its own result files", code="path_reserved")
 
 
+@dataclass
+class Publication:
+    """The results of one job on their way to their final paths.
+
+    Attributes:
+        result: What the backend says; ``artifacts`` names the staged files.
+        dest_paths: As for ``write_outputs``.
+        commit_intents: Writes the intents down before the first file appears; False when fenced.
+        holds_lease: Asked right before each file appears.
+        receipt: What ``write_outputs`` returns, once all is done.
+    """
+
+    result: Mapping[str, Any]
+    dest_paths: Mapping[str, Any]
+    commit_intents: Callable[[list[Intent]], bool] | None = None
+    holds_lease: Callable[[], bool] | None = None
+    receipt: dict[str, Any] = field(default_factory=dict, init=False)
+    _plan: Plan = field(default_factory=lambda: Plan([], [], {}), init=False)
+
+    def plan(self) -> None:
+        """Make the staged files durable, and choose their final paths."""
+        self._plan = plan_outputs(self.result, self.dest_paths)
+        failpoints.reach("publish.hashed")
+
+    def promise(self) -> None:
+        """Write the intents down."""
+        intents = self._plan.intents
+        if self.commit_intents is not None and not self.commit_intents(intents):
+            raise LeaseLost(f"another worker owns the job now; {intents[0]['final_path']} is left to it")
+
+    def appear(self, folders: publishing.Folders) -> None:
+        """Give the files their final names."""
+        failpoints.reach("publish.intent_committed")
+        terms = Terms(
+            roots=self.dest_paths["roots"],
+            if_exists=self.dest_paths.get("if_exists", "fail"),
+            earlier=self.dest_paths.get("earlier", ()),
+            holds_lease=self.holds_lease,
+            hashed=self._plan.hashed,
+        )
+        publishing.deliver_into(folders, self._plan.intents, terms)
+
+    def settle(self, folders: publishing.Folders) -> None:
+        """Make the names durable, and say what was done."""
+        intents = self._plan.intents
+        folders.settle(intents)
+        self.receipt = {**_receipt(intents, publishing.is_linked(intents)), "warnings": self._plan.warnings}
+
+
+def write_together(
+    publications: Sequence[Publication], one_commit: AbstractContextManager[object]
+) -> list[Publication | Exception]:
+    """Publish the results of several jobs step by step: one commit promises all, one wait makes a folder durable.
+
+    Args:
+        publications: The jobs.
+        one_commit: The scope in which their intents are written down; they are durable when it is left.
+
+    Returns:
+        For each job the publication with its receipt, or what ended it: what ``write_outputs`` would raise.
+    """
+    batch = Batch(publications)
+    batch.step(Publication.plan)
+    with batch.sharing(one_commit):
+        batch.step(Publication.promise)
+    with publishing.Folders() as folders:
+        batch.step(lambda publication: publication.appear(folders))
+        batch.step(lambda publication: publication.settle(folders))
+    return batch.ends
+
+
 def write_outputs(
     result: Mapping[str, Any],
     dest_paths: Mapping[str, Any],
@@ -124,20 +200,8 @@ def write_outputs(
         DiskFull: There is no room; what was promised can be delivered later.
         OutputError: Anything else that is wrong with the artifacts or the disk.
     """
-    plan = plan_outputs(result, dest_paths)
-    failpoints.reach("publish.hashed")
-    if commit_intents is not None and not commit_intents(plan.intents):
-        raise LeaseLost(f"another worker owns the job now; {plan.intents[0]['final_path']} is left to it")
-    failpoints.reach("publish.intent_committed")
-    terms = Terms(
-        roots=dest_paths["roots"],
-        if_exists=dest_paths.get("if_exists", "fail"),
-        earlier=dest_paths.get("earlier", ()),
-        holds_lease=holds_lease,
-        hashed=plan.hashed,
-    )
-    linked = publishing.deliver_all(plan.intents, terms)
-    return {**_receipt(plan.intents, linked), "warnings": plan.warnings}
+    publication = Publication(result, dest_paths, commit_intents, holds_lease)
+    return only(write_together([publication], nullcontext())).receipt
 
 
 def deliver(

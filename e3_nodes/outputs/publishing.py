@@ -68,22 +68,79 @@ def deliver_all(intents: Sequence[Intent], terms: Terms) -> bool:
         DiskFull: There is no room; deliver again later.
         OutputError: Any other fault of the disk.
     """
+    with Folders() as folders:
+        deliver_into(folders, intents, terms)
+        folders.settle(intents)
+    return is_linked(intents)
+
+
+class Folders:
+    """The folders in which the files of one or several jobs appear: each is opened once, and made durable once."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._open: dict[Path, Folder] = {}
+        self._settled: dict[Path, Exception | None] = {}
+
+    def __enter__(self) -> Folders:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def of(self, path: str, roots: Sequence[str]) -> Folder:
+        """Open the folder of a final path under one of the roots, unless it is open already."""
+        parent = Path(path).parent
+        if parent not in self._open:
+            self._open[parent] = self._stack.enter_context(open_folder(parent, roots))
+        return self._open[parent]
+
+    def settle(self, intents: Sequence[Intent]) -> None:
+        """Make the names of delivered files durable; what is wrong with a folder is said to each that used it."""
+        for parent in dict.fromkeys(Path(intent["final_path"]).parent for intent in intents):
+            if parent not in self._settled:
+                self._settled[parent] = _fault_of(self._open[parent].settle)
+            if (fault := self._settled[parent]) is not None:
+                raise fault
+        failpoints.reach("publish.dir_synced")
+
+
+def _fault_of(work: Callable[[], object]) -> Exception | None:
+    try:
+        work()
+    except Exception as exc:
+        return exc
+    return None
+
+
+def deliver_into(folders: Folders, intents: Sequence[Intent], terms: Terms) -> None:
+    """Deliver each intent; the names are durable once ``folders`` is told to settle them.
+
+    Args:
+        folders: Where they appear.
+        intents: What was promised, and committed before.
+        terms: On which terms.
+
+    Raises:
+        OutputError: As ``deliver_all``.
+    """
     delivered: list[str] = []
-    with ExitStack() as stack:
-        folders: dict[Path, Folder] = {}
-        for intent in intents:
-            parent = Path(intent["final_path"]).parent
-            if parent not in folders:
-                folders[parent] = stack.enter_context(open_folder(parent, terms.roots))
-            try:
-                _deliver(intent, folders[parent], terms)
-            except OutputExists as exc:
-                raise _taken(exc, terms, delivered) from exc
-            failpoints.reach("publish.linked")
-            delivered.append(intent["final_path"])
-        for folder in folders.values():
-            folder.settle()
-    failpoints.reach("publish.dir_synced")
+    for intent in intents:
+        folder = folders.of(intent["final_path"], terms.roots)
+        try:
+            _deliver(intent, folder, terms)
+        except OutputExists as exc:
+            raise _taken(exc, terms, delivered) from exc
+        failpoints.reach("publish.linked")
+        delivered.append(intent["final_path"])
+
+
+def is_linked(intents: Sequence[Intent]) -> bool:
+    """Tell whether every staged file is the final file itself, so that keeping it costs no disk.
+
+    Args:
+        intents: What was delivered.
+    """
     return all(_is_same_file(intent["staged_path"], intent["final_path"]) for intent in intents)
 
 

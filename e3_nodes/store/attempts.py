@@ -38,13 +38,14 @@ class AttemptStore(StoreBase):
 
     def record_start(self, job_id: int, lease_token: str, start_time: int) -> bool:
         owned = {"id": job_id, "lease_token": lease_token, "now": self._now()}
-        return self._change("record_start", **owned, start_time=start_time) == 1
+        # A run that lasts writes its node down, which waits for the disk and takes this with it.
+        return self._change("record_start", waits_for_disk=False, **owned, start_time=start_time) == 1
 
     def record_leaving(self, job_id: int, lease_token: str) -> bool:
         return self._change("record_leaving", id=job_id, lease_token=lease_token, now=self._now()) == 1
 
     def record_node(self, lease_token: str, node: str) -> bool:
-        return self._change("record_node", waits_for_disk=False, lease_token=lease_token, node=node) == 1
+        return self._change("record_node", lease_token=lease_token, node=node) == 1
 
     def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:
         owner = {"job_id": job_id, "lease_token": lease_token}
@@ -107,7 +108,7 @@ class AttemptStore(StoreBase):
     def renew_leases(self, worker_id: str, lease_seconds: int) -> int:
         self._db.check_same_file()
         expires_at = self._now() + lease_seconds * 1000
-        with self._db.transaction(waits_for_disk=False) as con:
+        with self._db.transaction() as con:
             self._run(con, "beat_heart", worker_id=worker_id)
             renewed = self._run(con, "renew_leases", worker_id=worker_id, lease_expires_at=expires_at)
             return renewed.rowcount

@@ -6,6 +6,7 @@ import difflib
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .. import errors
@@ -33,6 +34,9 @@ class StoreBase:
         self._policy = policy
         self._now = clock or _utc_ms
         self._versions: dict[str, dict[str, Any]] = {}
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._db.together()
 
     def _run(self, con: sqlite3.Connection, name: str, **values: Any) -> sqlite3.Cursor:
         return con.execute(self._sql[name], values)

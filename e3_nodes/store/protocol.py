@@ -8,6 +8,7 @@ returns ``False`` for such a change says: fenced, another worker owns the job, t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypedDict
 
 from ..model import Attempt, Intent, Job, KeptIntent, LightJob, QueueState, Rejection
@@ -364,6 +365,14 @@ class JobStore(Protocol):
     @property
     def notice(self) -> str | None:
         """What a person should know about the way the database is used, or None."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Give all that this thread changes meanwhile one commit: none of it is durable before the end.
+
+        Raises:
+            StoreUnavailable: At the end: it could not be committed, and nothing of it is true.
+        """
         ...
 
     def quick_check(self) -> list[str]:

@@ -54,6 +54,7 @@ class SqliteDatabase:
         self.path = path
         self._lock = threading.RLock()
         self._group: _Group | None = None
+        self._gatherer: int | None = None
         self._door_lock = threading.Lock()
         self._at_the_door = 0
         self._idle: list[sqlite3.Connection] = []
@@ -99,8 +100,33 @@ class SqliteDatabase:
                 finally:
                     if group.is_over or not group.is_shared or (is_first and not self._at_the_door):
                         self._commit(group)
+            if self._gatherer == threading.get_ident():
+                return  # its end waits for all of them
             if is_first:
                 self._lead(group)
+            group.wait()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Give the transactions that this thread begins meanwhile one commit, at the end, which waits for the disk.
+
+        One that fails takes no other one with it. Other threads wait, so nothing slow belongs in here.
+
+        Raises:
+            StoreUnavailable: The commit failed: nothing of it is true.
+        """
+        if self.path == MEMORY:
+            yield
+            return
+        with _translated(self.path):
+            with self._entered():
+                group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk=True))
+                self._gatherer = threading.get_ident()
+                try:
+                    yield
+                finally:
+                    self._gatherer = None
+                    self._commit(group)
             group.wait()
 
     def _synchronous(self, waits_for_disk: bool) -> str:

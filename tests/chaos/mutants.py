@@ -71,8 +71,8 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
             ('holds_lease=lambda: db.holds_lease(job["id"], token_of(job)),', "holds_lease=lambda: True,"),
             (
-                '    updates["metadata"] = saved\n    fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=token_of(job)), job)',
-                '    updates["metadata"] = saved',
+                '    fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=token_of(job)), job)\n\n\ndef _finish',
+                "\n\ndef _finish",
             ),
         ),
         (scenario("failpoints", "1", "publish.before_link"),),

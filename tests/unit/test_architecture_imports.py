@@ -13,12 +13,12 @@ ROOT = ENGINE.parent
 LAYERS = {
     8: "bench cli nodes selftest",
     7: "runtime pulse",
-    6: "executor station leases delivery endings adoption crashes filer turnstile watching recovery guardrails "
-    "rebuilding caretaker",
+    6: "executor station leases delivery endings adoption crashes filer publisher turnstile watching recovery "
+    "guardrails rebuilding caretaker",
     5: "monitor job_rows queue_manager judging authoring job_views removal stats thumbnails",
     4: "config_loader workflow_files drop_folder file_events inputs outputs store backends embedded",
     3: "file_utils host locks",
-    2: "validation parsing payload logger failpoints",
+    2: "validation parsing payload logger failpoints batch",
     1: "model errors",
 }
 LAYER_OF = {name: number for number, names in LAYERS.items() for name in names.split()}

@@ -176,7 +176,7 @@ def test_executor_run_once_pauses_the_queue_when_the_disk_is_full(home, backend,
     def full(*_args, **_kwargs):
         raise DiskFull("no space left on the disk")
 
-    monkeypatch.setattr(executor.outputs, "write_outputs", full)
+    monkeypatch.setattr(executor.outputs, "plan_outputs", full)
     run_once()
 
     assert home.db.queue_state()["auto_reason"] == "disk_full"

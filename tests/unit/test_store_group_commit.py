@@ -128,3 +128,45 @@ def test_store_group_commit_wait_for_change_ends_with_a_commit(database: SqliteD
     waiting.start()
 
     assert before.wait(WAIT)
+
+
+def test_store_group_commit_together_is_one_commit_of_one_thread(database: SqliteDatabase) -> None:
+    before = database._commits
+
+    with database.together():
+        for word in "abc":
+            write(database, word)
+        seen_meanwhile = words(database)
+
+    assert (seen_meanwhile, words(database)) == ([], ["a", "b", "c"])
+    assert database._commits - before == 1
+
+
+def test_store_group_commit_together_a_failure_takes_back_its_own_changes(database: SqliteDatabase) -> None:
+    with database.together():
+        write(database, "a")
+        with pytest.raises(errors.InvalidConfig):
+            write(database, None)
+        with database.transaction(waits_for_disk=False) as con:
+            con.execute("INSERT INTO notes VALUES ('c')")
+
+    assert words(database) == ["a", "c"]
+
+
+def test_store_group_commit_together_other_threads_come_after_it(database: SqliteDatabase) -> None:
+    other = threading.Thread(target=write, args=(database, "other"))
+    with database.together():
+        other.start()
+        write(database, "own")
+        seen_meanwhile = words(database)
+    other.join(WAIT)
+
+    assert (seen_meanwhile, words(database)) == ([], ["other", "own"])
+
+
+def test_store_group_commit_together_that_cannot_be_committed_is_told(database: SqliteDatabase) -> None:
+    with pytest.raises(errors.StoreUnavailable), database.together():
+        write(database, "a")
+        database._writer.execute("ROLLBACK")
+
+    assert words(database) == []

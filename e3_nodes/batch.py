@@ -1,0 +1,63 @@
+"""Several pieces of work that go through the same steps together, so that what a step costs is paid once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Batch(Generic[T]):
+    """Takes pieces of work from step to step; an exception ends its own piece and no other one.
+
+    Args:
+        pieces: What each step works on.
+
+    Attributes:
+        ends: Each piece, or the exception that ended it, in the order of the pieces.
+
+    Examples:
+        >>> batch = Batch([[4], [], [2]])
+        >>> batch.step(lambda piece: piece.pop())
+        >>> [type(end).__name__ for end in batch.ends]
+        ['list', 'IndexError', 'list']
+    """
+
+    def __init__(self, pieces: Iterable[T]) -> None:
+        self.ends: list[T | Exception] = list(pieces)
+
+    def step(self, work: Callable[[T], object]) -> None:
+        """Take each piece that has not ended one step further."""
+        self.ends = [end if isinstance(end, Exception) else _attempt(work, end) for end in self.ends]
+
+    @contextmanager
+    def sharing(self, scope: AbstractContextManager[object]) -> Iterator[None]:
+        """Take steps within a scope; where it cannot be entered or left, that ends every piece."""
+        try:
+            with scope:
+                yield
+        except Exception as exc:
+            self.ends = [end if isinstance(end, Exception) else exc for end in self.ends]
+
+
+def _attempt(work: Callable[[T], object], piece: T) -> T | Exception:
+    try:
+        work(piece)
+    except Exception as exc:
+        return exc
+    return piece
+
+
+def only(ends: Iterable[T | Exception]) -> T:
+    """Return the one piece of a batch, or raise what ended it.
+
+    Examples:
+        >>> only([5])
+        5
+    """
+    [end] = ends
+    if isinstance(end, Exception):
+        raise end
+    return end
