@@ -172,10 +172,10 @@ def _make(
 ) -> Made:
     """Have ComfyUI run the job; return what it made."""
     where = delivery.destination(job, cfg, db, station.backend)
-    with station.turnstile.standing():
+    with station.turnstile.standing() as is_first:
         prompt = adoption.prompt_of(job, db) if is_adopted else _submit(job, where, workflows, db, station)
         submitted()
-        result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event)
+        result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event, is_first)
         _note_run(result, station)
     return Made(job, result, where)
 

@@ -29,7 +29,7 @@ class Turnstile:
         self.turn = threading.Lock()
         self._usual = self._limit = limit
         self._most = max(limit, most)
-        self._standing = 0
+        self._line: list[threading.Event] = []
         self._room = threading.Condition()
         self._run_seconds: float | None = None
 
@@ -41,12 +41,12 @@ class Turnstile:
     @property
     def is_full(self) -> bool:
         """Tell whether no further prompt may go in."""
-        return self._standing >= self._limit
+        return len(self._line) >= self._limit
 
     @property
     def is_busy(self) -> bool:
         """Tell whether prompts of ours stand there."""
-        return self._standing > 0
+        return bool(self._line)
 
     @property
     def is_brief(self) -> bool:
@@ -54,15 +54,23 @@ class Turnstile:
         return self._run_seconds is not None and self._run_seconds < BRIEF_SECONDS
 
     @contextmanager
-    def standing(self) -> Iterator[None]:
-        """Count a prompt while it stands there; then one lane that waits for room goes on, however it ended."""
+    def standing(self) -> Iterator[threading.Event]:
+        """Count a prompt while it stands there; then one lane that waits for room goes on, however it ended.
+
+        Yields:
+            What is set once no other prompt of ours stands before it.
+        """
+        is_first = threading.Event()
         with self._room:
-            self._standing += 1
+            self._line.append(is_first)
+            self._line[0].set()
         try:
-            yield
+            yield is_first
         finally:
             with self._room:
-                self._standing -= 1
+                self._line.remove(is_first)
+                for first in self._line[:1]:
+                    first.set()
                 self._room.notify()
 
     def wait_for_room(self, seconds: float) -> bool:

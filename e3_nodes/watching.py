@@ -18,6 +18,8 @@ from .store.protocol import JobStore
 SHORTEST_LOOK_SECONDS = 0.01
 LONGEST_LOOK_SECONDS = 0.05
 WAITING_LOOK_SECONDS = 0.03
+BEHIND_LOOK_SECONDS = 0.25
+"""How often, at least, a prompt is looked at that stands behind another one of ours."""
 LISTEN_SECONDS = 0.1
 WAITING_LISTEN_SECONDS = 0.25
 EVICTED_RETRY_MS = 30_000
@@ -61,6 +63,7 @@ def watch(
     db: JobStore,
     backend: Backend,
     stop_event: threading.Event,
+    is_first: threading.Event | None = None,
 ) -> Result:
     """Wait until a submitted prompt has ended well.
 
@@ -71,6 +74,7 @@ def watch(
         db: The store, where wishes such as cancel are read.
         backend: The ComfyUI that has the prompt.
         stop_event: Ends the wait: E3 stops.
+        is_first: Set once no prompt of ours stands before this one: until then it need hardly be looked at.
 
     Returns:
         The result, with at least one artifact.
@@ -94,8 +98,16 @@ def watch(
             raise _died(sighting, state)
         _note_place(sighting, state)
         _listen(state)
-        if stop_event.wait(state.pause_seconds):
+        if _rest(state, stop_event, is_first):
             _stop(state)
+
+
+def _rest(state: _Watch, stop_event: threading.Event, is_first: threading.Event | None) -> bool:
+    """Rest between two looks, or until the prompts of ours before this one are gone; tell whether E3 stops."""
+    if is_first is None or is_first.is_set() or state.place != "pending":
+        return stop_event.wait(state.pause_seconds)
+    is_first.wait(BEHIND_LOOK_SECONDS)
+    return stop_event.is_set()
 
 
 def _judge(result: Result, state: _Watch) -> Result:

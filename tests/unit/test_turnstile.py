@@ -67,3 +67,24 @@ def test_turnstile_wait_for_room_gives_up() -> None:
 
     with turnstile.standing():
         assert turnstile.wait_for_room(0.0) is False
+
+
+def test_turnstile_tells_who_stands_first() -> None:
+    turnstile = Turnstile(3)
+    with ExitStack() as rest:
+        with turnstile.standing() as first:
+            second, third = (rest.enter_context(turnstile.standing()) for _ in range(2))
+            while_all_stand = [first.is_set(), second.is_set(), third.is_set()]
+
+        assert while_all_stand == [True, False, False]
+        assert [second.is_set(), third.is_set()] == [True, False]
+
+
+@pytest.mark.parametrize(("run_seconds", "is_brief"), [(None, False), (0.01, True), (1.0, False)])
+def test_turnstile_knows_whether_jobs_are_brief(run_seconds: float | None, is_brief: bool) -> None:
+    turnstile = Turnstile(1)
+
+    if run_seconds is not None:
+        turnstile.note_run(run_seconds)
+
+    assert turnstile.is_brief is is_brief

@@ -43,13 +43,18 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield home
 
 
-def watch(home: Home, backend: FakeBackend, stop: threading.Event | None = None) -> Result:
+def watch(
+    home: Home,
+    backend: FakeBackend,
+    stop: threading.Event | None = None,
+    is_first: threading.Event | None = None,
+) -> Result:
     home.submit()
     job = home.db.lease_next_job("me", 60)
     assert job is not None and job["lease_token"]
     home.db.record_submission(job["id"], job["lease_token"], "p")
     prompt = Prompt("p", job["lease_token"], GRAPH, ["9"], job["config_name"])
-    return watching.watch(prompt, job, home.cfg, home.db, backend, stop or threading.Event())
+    return watching.watch(prompt, job, home.cfg, home.db, backend, stop or threading.Event(), is_first)
 
 
 def test_watching_returns_a_success_with_its_files(home: Home, tmp_path: Path) -> None:
@@ -177,3 +182,37 @@ def test_watching_leaves_a_job_that_another_worker_took(home: Home, tmp_path: Pa
 
     with pytest.raises(LeaseLost):
         watch(home, Thief(tmp_path, RUNNING))
+
+
+class _Told(threading.Event):
+    """Counts how often it is waited for; it is set the second time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        if len(self.waits) == 2:
+            self.set()
+        return self.is_set()
+
+
+def test_watching_hardly_looks_at_a_prompt_behind_others_of_ours(home: Home, tmp_path: Path) -> None:
+    done = ended(outcome="success", artifacts=[{"node": "9", "path": "x"}])
+    backend = Script(tmp_path, PENDING, PENDING, PENDING, RUNNING, done)
+    is_first = _Told()
+
+    watch(home, backend, is_first=is_first)
+
+    assert is_first.waits == [watching.BEHIND_LOOK_SECONDS] * 2
+
+
+def test_watching_gives_a_prompt_behind_others_back_when_e3_stops(home: Home, tmp_path: Path) -> None:
+    backend = Script(tmp_path, PENDING)
+    backend.places["p"] = "pending"
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(AttemptReturned):
+        watch(home, backend, stop, is_first=_Told())
