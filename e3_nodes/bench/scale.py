@@ -40,7 +40,7 @@ class Scale:
     idle_seconds: float = 600.0
     backlogs: tuple[int, ...] = (0, 10_000, 1_000_000)
     backoffs: int = 200_000
-    leases: int = 400
+    leases: int = 4000
     requests: int = 200
     bulk: int = 10_000
     starts: int = 5

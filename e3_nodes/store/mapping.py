@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from .. import errors
@@ -42,6 +42,8 @@ class Row(Protocol):
     """A row as a database driver hands it out."""
 
     def keys(self) -> list[str]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
     def __getitem__(self, name: str, /) -> Any: ...
 
@@ -109,7 +111,9 @@ def to_json(value: Any) -> str:
 
 def _parsed(row: Row) -> dict[str, Any]:
     """Parse what is JSON, and leave out what only serves an index."""
-    job = {name: row[name] for name in row.keys() if name not in _INDEX_COLUMNS}  # noqa: SIM118 - no mapping
+    job = dict(zip(row.keys(), row, strict=True))  # a row looks its columns up one by one
+    for name in _INDEX_COLUMNS:
+        job.pop(name, None)
     return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS if name in job}
 
 

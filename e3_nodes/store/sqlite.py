@@ -52,21 +52,19 @@ class SqliteDatabase:
     def __init__(self, path: str) -> None:
         check_sqlite_version(sqlite3.sqlite_version_info)
         self.path = path
-        self._lock = threading.RLock()
+        self._entered = _Door()
         self._group: _Group | None = None
         self._gatherer: int | None = None
-        self._door_lock = threading.Lock()
-        self._at_the_door = 0
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
-        self._watcher_lock = self._lock if path == MEMORY else threading.Lock()
+        self._watcher_lock = self._entered if path == MEMORY else threading.Lock()
         self._is_closed = False
         self._commits = 0
         self._news = threading.Event()
         self._writer = _connect(path)
         self._durability = ""
         try:
-            with _translated(path):
+            with _Translated(path):
                 self.notice = _prepare(self._writer, path)
                 self._watcher = self._writer if path == MEMORY else _reader(path)
         except BaseException:
@@ -90,19 +88,19 @@ class SqliteDatabase:
             StoreUnavailable: Locked by another process, disk full, damaged or closed.
             InvalidConfig: A value that a rule of the schema refuses.
         """
-        with _translated(self.path):
-            with self._entered():
+        with _Translated(self.path):
+            with self._entered:
                 is_first = self._group is None
                 group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk))
                 try:
-                    with group.member():
+                    with group:
                         yield self._writer
                 finally:
-                    if group.is_over or not group.is_shared or (is_first and not self._at_the_door):
+                    if group.is_over or not group.is_shared or (is_first and not self._entered.others):
                         self._commit(group)
             if self._gatherer == threading.get_ident():
                 return  # its end waits for all of them
-            if is_first:
+            if is_first and not group.is_over:
                 self._lead(group)
             group.wait()
 
@@ -118,8 +116,8 @@ class SqliteDatabase:
         if self.path == MEMORY:
             yield
             return
-        with _translated(self.path):
-            with self._entered():
+        with _Translated(self.path):
+            with self._entered:
                 group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk=True))
                 self._gatherer = threading.get_ident()
                 try:
@@ -144,22 +142,12 @@ class SqliteDatabase:
             self._durability = synchronous
         return _Group(self._writer, is_shared=synchronous != _RELAXED)
 
-    @contextmanager
-    def _entered(self) -> Iterator[None]:
-        """Hold the writer; whoever waits for it is counted."""
-        with self._door_lock:
-            self._at_the_door += 1
-        with self._lock:
-            with self._door_lock:
-                self._at_the_door -= 1
-            yield
-
     def _lead(self, group: _Group) -> None:
         """Commit a group once those at the door have joined it."""
         deadline = time.monotonic() + GATHER_SECONDS
-        while self._at_the_door > 0 and not group.is_over and time.monotonic() < deadline:
+        while self._entered.others and not group.is_over and time.monotonic() < deadline:
             time.sleep(GATHER_SECONDS / 10)
-        with self._lock:
+        with self._entered:
             self._commit(group)
 
     def _commit(self, group: _Group) -> None:
@@ -167,7 +155,8 @@ class SqliteDatabase:
             self._group = None
             if group.commit():
                 self._commits += 1
-                self._news.set()
+                if not self._news.is_set():
+                    self._news.set()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -177,10 +166,10 @@ class SqliteDatabase:
             StoreUnavailable: Damaged or closed.
         """
         if self.path == MEMORY:
-            with self._lock, _translated(self.path):
+            with self._entered, _Translated(self.path):
                 yield self._writer
             return
-        with _translated(self.path):
+        with _Translated(self.path):
             con = self._borrow()
             try:
                 yield con
@@ -189,7 +178,7 @@ class SqliteDatabase:
 
     def change_counter(self) -> int:
         """Return a number that grows with every commit that changed something, of any process."""
-        with self._watcher_lock, _translated(self.path):
+        with self._watcher_lock, _Translated(self.path):
             return self._watcher.execute("PRAGMA data_version").fetchone()[0] + self._commits
 
     def wait_for_change(self, seconds: float) -> bool:
@@ -218,7 +207,7 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close every connection; further use raises StoreUnavailable."""
-        with self._lock, self._idle_lock:
+        with self._entered, self._idle_lock:
             if self._group is not None:
                 self._commit(self._group)
             self._is_closed = True
@@ -249,6 +238,33 @@ class SqliteDatabase:
         return (found.st_dev, found.st_ino) if found else None
 
 
+class _Door:
+    """The lock of the writer, which a thread may hold twice; it knows whether others wait for it.
+
+    Attributes:
+        others: How many threads wait.
+    """
+
+    def __init__(self) -> None:
+        self.others = 0
+        self._lock = threading.RLock()
+        self._counting = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._wait()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    def _wait(self) -> None:
+        with self._counting:
+            self.others += 1
+        self._lock.acquire()
+        with self._counting:
+            self.others -= 1
+
+
 class _Group:
     """Transactions of several threads that share one BEGIN and one COMMIT.
 
@@ -263,23 +279,24 @@ class _Group:
     def __init__(self, con: sqlite3.Connection, *, is_shared: bool) -> None:
         self.is_over = False
         self.is_shared = is_shared
-        self._ended = threading.Event()
+        self._running = threading.Lock()
+        self._running.acquire()
         self._con = con
         self._members = 0
         self._error: sqlite3.Error | None = None
         self._changes_before = con.total_changes
         con.execute("BEGIN IMMEDIATE")
 
-    @contextmanager
-    def member(self) -> Iterator[None]:
-        """Do the work of one; if it fails, its changes alone are taken back."""
+    def __enter__(self) -> None:
+        """Begin the work of one member."""
         if self._members:
             self._con.execute("SAVEPOINT member")
-        try:
-            yield
-        except BaseException as exc:
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        """End it; if it failed, its changes alone are taken back."""
+        if exc is not None:
             self._take_back(exc)
-            raise
+            return
         if self._members:
             self._con.execute("RELEASE member")
         self._members += 1
@@ -309,12 +326,15 @@ class _Group:
 
     def _end(self, exc: BaseException | None = None) -> None:
         self._error = exc if isinstance(exc, sqlite3.Error) else None
-        self.is_over = True
-        self._ended.set()
+        if not self.is_over:
+            self.is_over = True
+            self._running.release()
 
     def wait(self) -> None:
         """Wait until the group is durable; raise what kept it from that."""
-        self._ended.wait()
+        if not self.is_over:
+            with self._running:
+                pass
         if self._error is not None:
             raise type(self._error)(*self._error.args) from self._error
 
@@ -428,7 +448,7 @@ def _connect(path: str) -> sqlite3.Connection:
     folder = Path(path).parent
     if path != MEMORY and not folder.is_dir():
         raise errors.StoreUnavailable(f"cannot open the database {path}: there is no folder {folder}")
-    with _translated(path):
+    with _Translated(path):
         con = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         con.row_factory = sqlite3.Row
         try:
@@ -458,20 +478,24 @@ def _begun(con: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """Say in E3's words what SQLite says of a file."""
-    try:
-        yield
-    except sqlite3.IntegrityError as exc:
-        raise errors.InvalidConfig(f"the job table refuses this: {exc}") from exc
-    except sqlite3.Error as exc:
-        code, said = _fault(exc)
-        raise errors.StoreUnavailable(f"the database {path} {said}: {exc}", code=code) from exc
-    except UnicodeDecodeError as exc:  # SQLite quotes a damaged schema, byte for byte, in what it says of it
-        raise errors.StoreUnavailable(
-            f"the database {path} is damaged: its schema is no text", code="db_damaged"
-        ) from exc
+class _Translated:
+    """Says in E3's words what SQLite says of a file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        if isinstance(exc, sqlite3.IntegrityError):
+            raise errors.InvalidConfig(f"the job table refuses this: {exc}") from exc
+        if isinstance(exc, sqlite3.Error):
+            code, said = _fault(exc)
+            raise errors.StoreUnavailable(f"the database {self._path} {said}: {exc}", code=code) from exc
+        if isinstance(exc, UnicodeDecodeError):  # SQLite quotes a damaged schema, byte for byte, in what it says
+            said = f"the database {self._path} is damaged: its schema is no text"
+            raise errors.StoreUnavailable(said, code="db_damaged") from exc
 
 
 def _fault(exc: sqlite3.Error) -> tuple[str, str]:

@@ -122,7 +122,7 @@ def test_adoption_lane_is_taken_before_room_and_counts_as_a_prompt(home: Home, b
         succeed = backend.success
 
         def end(prompt: Prompt) -> Result:
-            seen.append(station.turnstile._standing == 2)
+            seen.append(len(station.turnstile._line) == 2)
             return succeed(prompt)
 
         backend.behave = end
@@ -131,7 +131,7 @@ def test_adoption_lane_is_taken_before_room_and_counts_as_a_prompt(home: Home, b
         assert run_once(home, station)
 
         assert seen == [True]
-        assert not station.adopted and station.turnstile._standing == 1
+        assert not station.adopted and len(station.turnstile._line) == 1
 
 
 def test_adoption_cancel_is_heard_by_the_adopter(home: Home, backend: Remote) -> None:

@@ -58,7 +58,7 @@ def test_store_group_commit_shares_a_commit(database: SqliteDatabase) -> None:
         threads = [threading.Thread(target=write, args=(database, f"w{n}")) for n in range(3)]
         for thread in threads:
             thread.start()
-        while database._at_the_door < len(threads):
+        while database._entered.others < len(threads):
             threading.Event().wait(0.001)
     for thread in threads:
         thread.join(WAIT)
@@ -83,7 +83,7 @@ def test_store_group_commit_a_failure_takes_nobody_with_it(database: SqliteDatab
         con.execute("INSERT INTO notes VALUES ('held')")
         for thread in threads:
             thread.start()
-            while database._at_the_door < threads.index(thread) + 1:
+            while database._entered.others < threads.index(thread) + 1:
                 threading.Event().wait(0.001)
     for thread in threads:
         thread.join(WAIT)
