@@ -19,6 +19,7 @@ log = get_logger("caretaker")
 RECONCILE_SECONDS = 30.0
 CHORES_SECONDS = 3600.0
 FIRST_SWEEP_SECONDS = 60.0
+FIRST_INDEX_SECONDS = 5.0
 LONGEST_TICK_SECONDS = 2.0
 
 
@@ -54,6 +55,7 @@ class Caretaker:
         self._is_database_gone = False
         self._next_reconcile = self._next_chores = 0.0
         self._next_sweep = time.monotonic() + FIRST_SWEEP_SECONDS
+        self._next_index = time.monotonic() + FIRST_INDEX_SECONDS
 
     @property
     def tick_seconds(self) -> float:
@@ -110,6 +112,8 @@ class Caretaker:
             if now >= self._next_sweep:
                 recovery.collect_parts(self._cfg)
                 self._next_sweep = now + CHORES_SECONDS
+            if now >= self._next_index:
+                self._db.index_names()
         except (E3Error, OSError) as exc:
             log.warning("Recovery is tried again: %s", exc, extra={"action": "reconcile_failed"})
             return

@@ -16,6 +16,7 @@ from . import file_utils, payload
 from .backends.base import Backend
 from .errors import InvalidConfig
 from .model import Workflow
+from .store import search_index
 
 _ANNOTATION = re.compile(r"\[(input|output|temp)\]\s*$")
 
@@ -111,7 +112,7 @@ def find_file(name: str, value: str, cfg: Mapping[str, Any]) -> Path:
 def _is_database(path: Path, cfg: Mapping[str, Any]) -> bool:
     """Tell whether a file is the job table, by whatever name: to open it beside SQLite loses committed rows."""
     database = cfg["paths"]["database"]
-    files = (Path(f"{database}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
+    files = (Path(f"{database}{ending}") for ending in ("", "-wal", "-shm", "-journal", *search_index.FILES))
     return any(file.exists() and file.samefile(path) for file in files)
 
 

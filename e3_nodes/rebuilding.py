@@ -20,6 +20,7 @@ from .errors import E3Error, StoreUnavailable
 from .logger import get_logger
 from .model import MAX_CONFIG_BYTES, Status
 from .parsing import strict_yaml
+from .store import search_index
 from .store.protocol import JobStore
 
 log = get_logger("rebuilding")
@@ -78,7 +79,7 @@ def reopen_whole(cfg: Mapping[str, Any], db: JobStore) -> None:
 
 
 def set_aside(cfg: Mapping[str, Any]) -> Path | None:
-    """Move the database with its journals into ``quarantine/<time>`` beside it.
+    """Move the database with its journals into ``quarantine/<time>`` beside it; its search index is thrown away.
 
     Args:
         cfg: The settings.
@@ -90,6 +91,7 @@ def set_aside(cfg: Mapping[str, Any]) -> Path | None:
     present = [Path(f"{database}{ending}") for ending in _COMPANIONS if os.path.lexists(f"{database}{ending}")]
     if not present:
         return None
+    search_index.remove_index(database)
     folder = database.parent / "quarantine" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     while folder.exists():
         folder = folder.with_name(f"{folder.name}x")

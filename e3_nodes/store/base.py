@@ -13,7 +13,8 @@ from .. import errors
 from ..model import Job
 from . import mapping
 from .rules import Policy
-from .sqlite import SqliteDatabase
+from .search_index import SearchIndex
+from .sqlite import MEMORY, SqliteDatabase
 
 STEP = 2**20
 """How far apart positions lie, so that drag and drop finds room between two of them."""
@@ -34,6 +35,13 @@ class StoreBase:
         self._policy = policy
         self._now = clock or _utc_ms
         self._versions: dict[str, dict[str, Any]] = {}
+        self._index = self._search_index()
+
+    def _search_index(self) -> SearchIndex | None:
+        """Return the index beside the database; none where its reading would keep writers waiting."""
+        if self._db.path == MEMORY or self._db.notice is not None:
+            return None
+        return SearchIndex(self._db.path, self._sql["mark_stands"])
 
     def together(self) -> AbstractContextManager[None]:
         return self._db.together()

@@ -11,8 +11,8 @@ from typing import Any
 from .. import errors
 from ..model import Job, Status
 from . import mapping
-from .base import StoreBase
 from .protocol import JobFilter, JobPage
+from .searching import SearchStore
 
 MAX_LIMIT = 1000
 
@@ -31,15 +31,15 @@ _OPEN_SORTS = {"order": "order", "created": "created", "ended": "created", "dura
 _FILTER_KEYS = ("status", "media", "workflow_id", "q", "sort")
 
 
-class ListStore(StoreBase):
+class ListStore(SearchStore):
     """Reading many rows; ``protocol.JobStore`` says what each method promises."""
 
     def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> JobPage:
         where = where or {}
-        sql, values = page_query(self._sql, where, limit, cursor)
         with self._db.reading() as con:
-            kept = self._run(con, "totals_of_search" if values["q"] else "totals", **values)
-            totals = _totals(kept.fetchall())
+            found_names = self._few_found(con, filter_values(where))
+            sql, values = page_query(self._sql, where, limit, cursor, found_names)
+            totals = _totals(self._run(con, _totals_query(values), **values).fetchall())
             is_empty = not any(totals[status] for status in statuses(where))
             found = [] if is_empty else con.execute(sql, values).fetchall()
         follows = encode_cursor(_sort_of(where), found[limit - 1]) if len(found) > limit else None
@@ -54,7 +54,9 @@ class ListStore(StoreBase):
         return _totals(self._fetch("totals", media=None, workflow_id=None))
 
 
-def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None) -> tuple[str, dict[str, Any]]:
+def page_query(
+    sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str | None, found: Sequence[int] | None = None
+) -> tuple[str, dict[str, Any]]:
     """Write the statement of one page: a branch a status, each on its index, merged in order.
 
     Args:
@@ -62,6 +64,7 @@ def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str
         where: The filter.
         limit: 1 to 1000; one row more is asked for, to know whether a page follows.
         cursor: Where the page before ended.
+        found: The ids that a search has found already, when they are few.
 
     Returns:
         The statement and its named values.
@@ -74,32 +77,41 @@ def page_query(sql: Mapping[str, str], where: JobFilter, limit: int, cursor: str
     sort = _sort_of(where)
     name, columns = sort.removeprefix("-"), SORTS[sort.removeprefix("-")]
     direction, comparison = ("DESC", "<") if sort.startswith("-") else ("ASC", ">")
-    values = {**_filter_values(where), "limit": limit + 1}
+    values = {**_found_values(where, found), "limit": limit + 1}
     after = ""
     if cursor is not None:
         after = f"AND ({', '.join(columns)}) {comparison} ({', '.join(':' + column for column in columns)})"
         values |= zip(columns, _decode(sort, cursor), strict=True)
-    walks = [walk for status in statuses(where) for walk in _walks(status, name)]
-    branches = [sql["page_branch"].format(after=after, **walk) for walk in walks]
+    branches = [sql["page_branch"].format(after=after, **way) for way in _ways(statuses(where), name, found)]
     order = ", ".join(f"{column} {direction}" for column in columns)
     return f"{' UNION ALL '.join(branches)}\nORDER BY {order}\nLIMIT :limit", values
 
 
-def ids_query(sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status]) -> tuple[str, dict[str, Any]]:
+def ids_query(
+    sql: Mapping[str, str], where: JobFilter, chosen: Sequence[Status], found: Sequence[int] | None = None
+) -> tuple[str, dict[str, Any]]:
     """Write the statement that finds the ids a bulk action means, in running order; empty for no status."""
-    walks = [walk for status in chosen for walk in _walks(status, "order")]
-    branches = [sql["matching_ids"].format(**walk) for walk in walks]
+    branches = [sql["matching_ids"].format(**way) for way in _ways(chosen, "order", found)]
     ordered = f"{' UNION ALL '.join(branches)}\nORDER BY priority, position, tie" if branches else ""
-    return ordered, _filter_values(where)
+    return ordered, _found_values(where, found)
+
+
+def _ways(chosen: Sequence[Status], sort: str, found: Sequence[int] | None) -> list[dict[str, str]]:
+    """Say how each branch finds its rows: one that reads what a search has found, or walks of each status."""
+    if found is None or not chosen:
+        return [walk for status in chosen for walk in _walks(status, sort)]
+    names = ", ".join(f"'{status.value}'" for status in chosen)
+    return [{"way": "NOT INDEXED", "which": f"id IN (SELECT value FROM json_each(:found)) AND status IN ({names})"}]
 
 
 def _walks(status: Status, sort: str) -> list[dict[str, str]]:
     """Say by which indexes a status is found; a partial index is used where its condition is written out."""
-    is_status = f"status = '{status.value}'"
-    at_work = {"index": "at_work_idx", "is_status": f"closed = 0 AND status <> 'pending' AND {is_status}"}
-    closed = {"index": f"closed_{sort}_idx", "is_status": f"closed = 1 AND {is_status}"}
+    which = f"status = '{status.value}'"
+    at_work = {"way": "INDEXED BY at_work_idx", "which": f"closed = 0 AND status <> 'pending' AND {which}"}
+    closed = {"way": f"INDEXED BY closed_{sort}_idx", "which": f"closed = 1 AND {which}"}
     if status is Status.PENDING:
-        return [{"index": f"open_{_OPEN_SORTS[sort]}_idx", "is_status": f"closed = 0 AND {is_status}{_unset(sort)}"}]
+        way = f"INDEXED BY open_{_OPEN_SORTS[sort]}_idx"
+        return [{"way": way, "which": f"closed = 0 AND {which}{_unset(sort)}"}]
     if status is Status.PROCESSING:
         return [at_work]
     return [closed, at_work] if status is Status.DONE else [closed]
@@ -129,12 +141,24 @@ def statuses(where: JobFilter) -> list[Status]:
     return [known[word] for word in dict.fromkeys(words)]
 
 
-def _filter_values(where: JobFilter) -> dict[str, Any]:
+def filter_values(where: JobFilter) -> dict[str, Any]:
+    """Return the values by which rows are chosen, the searched text as names are compared."""
     unknown = sorted(set(where) - set(_FILTER_KEYS))
     if unknown:
         raise errors.InvalidConfig(f"a filter takes {', '.join(_FILTER_KEYS)}, got {unknown[0]!r}")
     q = unicodedata.normalize("NFC", where.get("q") or "").casefold()
     return {"media": where.get("media"), "workflow_id": where.get("workflow_id"), "q": q or None}
+
+
+def _found_values(where: JobFilter, found: Sequence[int] | None) -> dict[str, Any]:
+    """Add what a search has found to the values of a filter."""
+    return filter_values(where) | ({} if found is None else {"found": mapping.to_json(found)})
+
+
+def _totals_query(values: Mapping[str, Any]) -> str:
+    if not values["q"]:
+        return "totals"
+    return "totals_of_found" if "found" in values else "totals_of_search"
 
 
 def _sort_of(where: JobFilter) -> str:

@@ -13,6 +13,7 @@ from . import lists, mapping
 from .base import STEP
 from .protocol import BulkAction, BulkAnswer, JobFilter
 from .removal import RemovalStore
+from .searching import SearchStore
 
 SLICE = 1000
 """How many jobs of a bulk action share a transaction, so that leases and heartbeats get their turn."""
@@ -41,7 +42,7 @@ VERBS: dict[str, Verb] = {
 }
 
 
-class OperatorStore(RemovalStore):
+class OperatorStore(RemovalStore, SearchStore):
     """The panel's and the command line's side of the table; ``protocol.JobStore`` says what is promised."""
 
     def set_priority(self, config_name: str, priority: int) -> Job:
@@ -143,8 +144,9 @@ class OperatorStore(RemovalStore):
 
     def _matching(self, where: JobFilter, verb: Verb) -> list[int]:
         asked = lists.statuses(where) if where.get("status") else verb.states
-        sql, values = lists.ids_query(self._sql, where, [status for status in asked if status in verb.states])
+        chosen = [status for status in asked if status in verb.states]
         with self._db.reading() as con:
+            sql, values = lists.ids_query(self._sql, where, chosen, self._few_found(con, lists.filter_values(where)))
             return [row["id"] for row in con.execute(sql, values)] if sql else []
 
 

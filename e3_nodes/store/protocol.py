@@ -260,6 +260,10 @@ class JobStore(Protocol):
         """Return a page of light rows (without config, source, trace) in order of the filter's sort."""
         ...
 
+    def index_names(self, seconds: float = 0.5) -> None:
+        """Let the search index know of newer jobs, for about so long; without it, searches find the same, slowly."""
+        ...
+
     def list_attempts(self, job_id: int) -> list[Attempt]:
         """List the runs of a job, oldest first."""
         ...

@@ -31,12 +31,15 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
         return self._db.quick_check()
 
     def reopen(self, between: Callable[[], object] = lambda: None) -> None:
-        self._db.close()
+        self.close()
         between()
         self._db = SqliteDatabase(self._db.path)
+        self._index = self._search_index()
         self._versions = {}
 
     def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
         self._db.close()
 
     def __enter__(self) -> SqlJobStore:

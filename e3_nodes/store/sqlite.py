@@ -1,4 +1,4 @@
-"""SQLite: how to connect, begin and migrate. Nothing else ever opens the database files.
+"""SQLite: how to connect, begin and migrate. Nothing else opens the database files; the search index attaches them.
 
 One writer connection a process stands behind a lock and begins with BEGIN IMMEDIATE; readers come from
 a pool, so that in WAL mode no read waits for a write. ``:memory:`` has one connection for everything.
@@ -356,7 +356,7 @@ def apply_migrations(con: sqlite3.Connection, files: Iterable[Path]) -> None:
         number = int(path.name[:4])
         if _schema_version(con) >= number:
             continue
-        with _begun(con):
+        with begun(con):
             if _schema_version(con) < number:  # another process may have been faster
                 for statement in split_statements(path.read_text(encoding="utf-8")):
                     con.execute(statement)
@@ -467,7 +467,8 @@ def _reader(path: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _begun(con: sqlite3.Connection) -> Iterator[None]:
+def begun(con: sqlite3.Connection) -> Iterator[None]:
+    """Begin at once, commit at the end, roll back on any exception."""
     con.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -78,12 +78,14 @@ def _is_wire(value: Any) -> bool:
 @pytest.mark.parametrize(
     "value",
     ["../../../etc/passwd", "/etc/passwd", "x.png [output]", "C:\\Windows\\win.ini", "\\\\host\\share\\x.png",
-     "jobs/../../secret.png", "jobs/link.png", "global_config.yaml", "jobs/e3.sqlite3", "jobs/twin.png"],
+     "jobs/../../secret.png", "jobs/link.png", "global_config.yaml", "jobs/e3.sqlite3", "jobs/twin.png",
+     "jobs/e3.sqlite3-search"],
 )  # fmt: skip
 def test_security_no_job_reads_files_that_it_should_not(home: Home, tmp_path: Path, value: str) -> None:
     jobs = Path(home.cfg["home"]) / "jobs"
     (tmp_path / "secret.png").write_bytes(b"secret")
     (jobs / "e3.sqlite3").write_bytes(b"the table")
+    (jobs / "e3.sqlite3-search").write_bytes(b"its names")
     if os.name == "posix":
         (jobs / "link.png").symlink_to(tmp_path / "secret.png")
         (jobs / "twin.png").hardlink_to(jobs / "e3.sqlite3")

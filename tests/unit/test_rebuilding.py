@@ -12,6 +12,7 @@ import pytest
 from comfyui_e3.e3_nodes import caretaker, executor, monitor, rebuilding, store
 from comfyui_e3.e3_nodes.errors import StoreUnavailable
 from comfyui_e3.e3_nodes.station import Station
+from comfyui_e3.e3_nodes.store import searching
 from fakes import FakeBackend, Home
 
 
@@ -173,6 +174,21 @@ def test_caretaker_notices_a_database_that_was_taken_away(disk: Disk) -> None:
     assert "database" not in keeper.troubles and "rebuilt" in keeper.troubles
     assert disk.home.row(disk.done)["status"] == "done"
     assert [worker["worker_id"] for worker in disk.home.db.list_workers()] == ["me"]
+
+
+def test_caretaker_keeps_the_search_index_at_hand(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "LEAST_BEHIND", 1)
+    monkeypatch.setattr(caretaker, "FIRST_INDEX_SECONDS", 0.0)
+    keeper = disk.start()
+    index = disk.path.with_name(f"{disk.path.name}-search")
+
+    keeper.look_after()
+    assert index.exists()
+
+    rebuilding.reopen_whole(disk.home.cfg, disk.home.db)
+    assert index.exists()
+    disk.home.db.reopen(lambda: rebuilding.set_aside(disk.home.cfg))
+    assert not index.exists()
 
 
 def test_caretaker_end_forgets_a_worker_without_jobs(disk: Disk) -> None:

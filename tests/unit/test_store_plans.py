@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from comfyui_e3.e3_nodes.model import Status
 from comfyui_e3.e3_nodes.store import lists
-from comfyui_e3.e3_nodes.store.queries import load_queries
+from comfyui_e3.e3_nodes.store.queries import load_queries, migration_files
 from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
 
 SQL = load_queries("sqlite")
@@ -57,6 +58,12 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
         ("run_durations", "SEARCH jobs USING INDEX closed_ended_idx (status=?)"),
         ("changed_since", "SEARCH jobs USING INDEX jobs_updated_idx (updated_at>?)"),
         ("totals_of_search", "SCAN jobs USING COVERING INDEX closed_name_idx"),
+        ("totals_of_found", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("found_by_index", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("found_beside_index", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("found_beside_index", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("mark_stands", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("mark_stands", "SEARCH removed_jobs USING INDEX sqlite_autoindex_removed_jobs_1 (identity=?)"),
     ],
 )
 def test_store_plans_hot_statements_use_their_index(database: SqliteDatabase, name: str, step: str) -> None:
@@ -66,6 +73,54 @@ def test_store_plans_hot_statements_use_their_index(database: SqliteDatabase, na
 @pytest.mark.parametrize("name", ["lease_next_job", "unfiled_jobs", "recent_failures"])
 def test_store_plans_hot_statements_sort_nothing(database: SqliteDatabase, name: str) -> None:
     assert not [step for step in plan_of(database, SQL[name]) if "TEMP B-TREE" in step]
+
+
+def test_store_plans_few_found_jobs_are_read_by_their_ids(database: SqliteDatabase) -> None:
+    queries = [
+        lists.page_query(SQL, {"q": "cat", "sort": "-ended"}, 100, None, [1, 2]),
+        lists.ids_query(SQL, {"q": "cat"}, [Status.FAILED, Status.CANCELLED], [1, 2]),
+    ]
+
+    for sql, _ in queries:
+        plan = plan_of(database, sql)
+        assert [step for step in plan if "jobs" in step] == ["SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"]
+
+
+SEARCH = load_queries("search")
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[sqlite3.Connection]:
+    """An index with the job table attached."""
+    con = sqlite3.connect(":memory:", isolation_level=None)
+    for path in migration_files("search"):
+        con.executescript(path.read_text("utf-8"))
+    con.execute("ATTACH ':memory:' AS jobs_database")
+    con.execute("CREATE TABLE jobs_database.jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, identity, created_at)")
+    yield con
+    con.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("named_like", "SCAN names VIRTUAL TABLE INDEX 0:M"),
+        ("is_named", "SCAN names VIRTUAL TABLE INDEX 0:="),
+        ("last_of_slice", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("add_names", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("add_gaps", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("add_samples", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    ],
+)
+def test_store_plans_the_search_index_is_asked_and_filled_by_ids(
+    index: sqlite3.Connection, name: str, step: str
+) -> None:
+    values = dict.fromkeys(re.findall(r":(\w+)", SEARCH[name]), 1)
+
+    plan = [row[3] for row in index.execute(f"EXPLAIN QUERY PLAN {SEARCH[name]}", values)]
+
+    assert [each for each in plan if each.startswith(step)]
+    assert not [each for each in plan if each.startswith("SCAN jobs")]
 
 
 def _parts(plan: list[str]) -> list[str]:
