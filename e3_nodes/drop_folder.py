@@ -88,7 +88,7 @@ class DropFolder:
 
     def hint(self, path: str, kind: Hint) -> None:
         """Be told by a file event that a file arrived whole (renamed), or that its writer closed it."""
-        if _is_candidate(Path(path).name):
+        if _is_candidate(os.path.basename(path)):  # noqa: PTH119 - text: a flood of files asks for each
             self._hints[path] = kind
 
     def judged(self, path: str, signature: Signature) -> None:

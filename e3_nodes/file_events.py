@@ -1,12 +1,14 @@
-"""File events from watchdog, where it is installed: they only shorten the wait for the next scan."""
+"""File events from the system, where there are any: they only shorten the wait for the next scan."""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from . import inotify
 from .drop_folder import DropFolder
 from .logger import get_logger
 
@@ -22,22 +24,36 @@ def watch_folder(root: str, folder: DropFolder, wake: threading.Event) -> Callab
         wake: Set at each event.
 
     Returns:
-        A function that ends the watch. Without watchdog, or where the system has no watches left, it does
-        nothing, and the rescan finds every file a little later.
+        A function that ends the watch. Without watchdog (which Linux does not need), or where the system has no
+        watches left, it does nothing, and the rescan finds every file a little later.
     """
+    watch = _by_inotify if sys.platform == "linux" else _by_watchdog
     try:
-        from watchdog.observers import Observer
+        return watch(root, folder, wake)
     except ImportError:
         log.warning("watchdog is not installed, so new files are found by the rescan; pip install watchdog")
-        return lambda: None
-    observer = Observer()
-    observer.daemon = True
-    try:
-        observer.schedule(_handler(folder, wake), root, recursive=True, event_filter=_news())
-        observer.start()
     except Exception as exc:
         log.warning("File events are not to be had (%s); new files are found by the rescan", exc)
-        return lambda: None
+    return lambda: None
+
+
+def _by_inotify(root: str, folder: DropFolder, wake: threading.Event) -> Callable[[], None]:
+    def tell(path: str, happening: inotify.Happening) -> None:
+        if happening != "other":
+            folder.hint(path, happening)
+
+    watch = inotify.Inotify(root, tell, wake.set)
+    watch.start()
+    return watch.stop
+
+
+def _by_watchdog(root: str, folder: DropFolder, wake: threading.Event) -> Callable[[], None]:
+    from watchdog.observers import Observer
+
+    observer = Observer()
+    observer.daemon = True
+    observer.schedule(_handler(folder, wake), root, recursive=True, event_filter=_news())
+    observer.start()
     return observer.stop
 
 

@@ -35,7 +35,7 @@ def check_program() -> Iterator[Check]:
         yield Check("versions", "ok", f"Python {python}, SQLite {sqlite3.sqlite_version}")
     except E3Error as exc:
         yield Check("versions", "fail", str(exc), "use a newer Python")
-    if importlib.util.find_spec("watchdog") is None:
+    if sys.platform != "linux" and importlib.util.find_spec("watchdog") is None:
         message = "watchdog is not installed: new files are noticed a second later"
         yield Check("watchdog", "warn", message, "pip install watchdog")
 

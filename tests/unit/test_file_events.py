@@ -91,9 +91,33 @@ def test_file_events_watch_folder_tells_of_a_file_that_is_renamed_into_place(tmp
     assert folder.hints[-1][0] == str(tmp_path / "image" / "new.yaml")
 
 
+def test_file_events_watch_folder_by_watchdog_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_events.sys, "platform", "other")
+    folder, wake = Told(), threading.Event()
+    (tmp_path / ".new").write_text("job")
+    stop = file_events.watch_folder(str(tmp_path), folder, wake)
+
+    (tmp_path / ".new").rename(tmp_path / "new.yaml")
+
+    try:
+        while not folder.hints:
+            assert wake.wait(WAIT), "no event came"
+            wake.clear()
+    finally:
+        stop()
+    assert folder.hints[-1][0] == str(tmp_path / "new.yaml")
+
+
+def test_file_events_watch_folder_without_watches_leaves_it_to_the_rescan(tmp_path: Path) -> None:
+    stop = file_events.watch_folder(str(tmp_path / "none"), Told(), threading.Event())
+
+    assert stop() is None
+
+
 def test_file_events_watch_folder_without_watchdog_leaves_it_to_the_rescan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(file_events.sys, "platform", "other")
     monkeypatch.setitem(sys.modules, "watchdog.observers", None)
 
     stop = file_events.watch_folder(str(tmp_path), Told(), threading.Event())
