@@ -15,8 +15,9 @@ MIN_INTEGER, MAX_INTEGER = -(2**63 - 1), 2**64 - 1  # seeds use the upper half
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """What no text of a job may hold: control characters (line ends and tabs are fine) and half characters."""
 
-_NULLS = frozenset(["", "~", "null", "Null", "NULL"])
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NULLS: dict[str, None] = dict.fromkeys(["", "~", "null", "Null", "NULL"])
+_WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False, **_NULLS}
+_NUMBERS_BEGIN = frozenset("+-.0123456789")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -81,10 +82,8 @@ def plain(text: str) -> Any:
         >>> [plain(text) for text in ("true", "no", "0x1F", "-3", "1e3", "2024-01-01", "~")]
         [True, 'no', '0x1F', -3, 1000.0, '2024-01-01', None]
     """
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
+    if text[:1] not in _NUMBERS_BEGIN:
+        return _WORDS.get(text, text)
     if _LEADING_ZERO.fullmatch(text):
         raise InvalidConfig(f"{text[:30]} starts with a zero; quote it, or drop the zero")
     if _INTEGER.fullmatch(text):

@@ -1,8 +1,9 @@
 """Reads YAML from strangers: bounded, strict, and with the place of each mistake.
 
-Values are built straight from the parser's events. Making events is a loop in both of PyYAML's
-parsers; composing nodes from them recurses (the C one then kills the process at great depth), so no
-loader ever sees the text, and depth and count are bounded here while the events come in.
+What is written plainly ``plain_yaml`` reads. Of anything else, values are built straight from the parser's
+events. Making events is a loop in both of PyYAML's parsers; composing nodes from them recurses (the C one then
+kills the process at great depth), so no loader ever sees the text, and depth and count are bounded here while the
+events come in.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import yaml
 
 from ..errors import InvalidConfig
 from ..model import KeyPath
-from . import strict_values
+from . import plain_yaml, strict_values
 from .strict_json import read_json
 
 __all__ = ["Document", "KeyPath", "Position", "read", "read_json"]
@@ -56,12 +58,19 @@ class Document:
     Attributes:
         data: The mapping, made of dict, list, str, int, float, bool and None.
         warnings: Sentences about text that is allowed but probably not what was meant.
-        positions: Line and column, counted from 1, of every key and list item by its path.
+        text: What it was read from.
     """
 
     data: dict[str, Any]
     warnings: list[str]
-    positions: Mapping[KeyPath, Position]
+    text: str
+
+    @cached_property
+    def positions(self) -> Mapping[KeyPath, Position]:
+        """Line and column, counted from 1, of every key and list item by its path; few who read ask for it."""
+        reader = _Reader(self.text)
+        reader.document()
+        return reader.positions
 
     def position(self, path: KeyPath) -> Position | None:
         """Return line and column of a key, or of the nearest key around it.
@@ -99,7 +108,9 @@ def read(data: bytes, *, source: str = "") -> Document:
         {'seed': 7, 'when': '12:30', 'ok': 'no'}
     """
     try:
-        return _Reader(strict_values.decode(data)).document()
+        text = strict_values.decode(data)
+        plain = plain_yaml.read(text)
+        return _Reader(text).document() if plain is None else Document(plain, [], text)
     except InvalidConfig as exc:
         if not source:
             raise
@@ -117,7 +128,7 @@ class _Reader:
 
     def document(self) -> Document:
         try:
-            return Document(self._root(), self.warnings, self.positions)
+            return Document(self._root(), self.warnings, self.text)
         except InvalidConfig:
             raise
         except yaml.MarkedYAMLError as exc:

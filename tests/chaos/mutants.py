@@ -218,9 +218,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "parsing/strict_yaml.py",
         (
             (
-                "            return Document(self._root(), self.warnings, self.positions)",
+                "            return Document(self._root(), self.warnings, self.text)",
                 '            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)\n'
-                "            return Document(yaml.load(self.text, Loader=loader), [], {})",
+                "            return Document(yaml.load(self.text, Loader=loader), [], self.text)",
             ),
         ),
         (tests("tests/unit/test_bad_input_corpus.py -k bomb"),),

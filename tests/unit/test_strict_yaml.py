@@ -67,7 +67,7 @@ def test_strict_yaml_read_wraps_whatever_the_parser_raises(
     monkeypatch.setattr(yaml, "parse", parse)
 
     with pytest.raises(InvalidConfig, match="inside the parser") as caught:
-        strict_yaml.read(b"a: 1")
+        strict_yaml.read(b"a: [1]")
 
     assert caught.value.code == "yaml_syntax"
 
