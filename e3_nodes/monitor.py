@@ -135,13 +135,14 @@ def take_files(
 ) -> list[Finding]:
     """Read whole files and make rows of them in one transaction; record why each other one is no job."""
     folder = folder or DropFolder(cfg["paths"]["jobs_processing"])
+    desk = job_rows.Desk(cfg, workflows)
     rows: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for number, path in enumerate(paths, 1):
         if number % SLICE == 0:
             time.sleep(0)
         try:
-            row, signature = job_rows.read_job_file(path, cfg, workflows)
+            row, signature = desk.read(path)
             folder.judged(path, signature)
             rows.append(row)
         except FileNotFoundError:

@@ -156,7 +156,7 @@ def _is_same_entry(one: Path, other: Path) -> bool:
     )
 
 
-def resolve_inside(path: str, roots: Sequence[str], *, base: str) -> Path:
+def resolve_inside(path: str, roots: Sequence[str], *, base: str, seen: dict[str, str] | None = None) -> Path:
     """Find out where a path from a job file leads, and refuse it outside the allowed folders.
 
     A backslash separates like a slash. Nothing is expanded. A network path is refused unasked, unless it
@@ -166,6 +166,7 @@ def resolve_inside(path: str, roots: Sequence[str], *, base: str) -> Path:
         path: Absolute, or relative to ``base``.
         roots: The allowed folders, absolute.
         base: Where relative paths start.
+        seen: As for ``real_path``.
 
     Returns:
         The absolute path with symbolic links followed; the file itself need not exist.
@@ -189,7 +190,7 @@ def resolve_inside(path: str, roots: Sequence[str], *, base: str) -> Path:
     if _DRIVE.match(text) and not Path(text).is_absolute():
         raise outside
     try:
-        real = real_path(Path(base) / text)
+        real = real_path(Path(base) / text, seen)
     except UnicodeEncodeError as exc:  # half of a character, which no file's name can hold
         raise InvalidConfig(f"{path!r} names no file", code="path_invalid") from exc
     if not any(is_inside(real, root) for root in roots):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -135,8 +136,12 @@ def fsync_file(path: str | os.PathLike[str]) -> None:
             os.close(fd)
 
 
-def real_path(path: str | os.PathLike[str]) -> Path:
+def real_path(path: str | os.PathLike[str], seen: dict[str, str] | None = None) -> Path:
     """Follow the symbolic links of a path, of which the last parts need not exist.
+
+    Args:
+        path: The path.
+        seen: The real paths of folders that were found a moment ago, for paths that share them; it is added to.
 
     Raises:
         OutputError: The path changed at that very moment.
@@ -146,7 +151,26 @@ def real_path(path: str | os.PathLike[str]) -> Path:
         True
     """
     with naming_faults(path):
-        return Path(os.path.realpath(path))
+        if seen is None or os.name == "nt":  # there the disk also knows how a name is spelt
+            return Path(os.path.realpath(path))
+        return Path(_real_path_in(os.fspath(path), seen))
+
+
+def _real_path_in(path: str, seen: dict[str, str]) -> str:
+    folder, name = os.path.split(path)
+    if name in ("", ".", ".."):
+        return os.path.realpath(path)
+    if folder not in seen:
+        seen[folder] = os.path.realpath(folder)
+    real = os.path.join(seen[folder], name)  # noqa: PTH118 - text: asked for every job
+    return os.path.realpath(real) if _is_link(real) else real
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -47,12 +48,13 @@ __all__ = [
 ]
 
 
-def final_path(file_path: str, cfg: Mapping[str, Any]) -> str:
+def final_path(file_path: str, cfg: Mapping[str, Any], seen: dict[str, str] | None = None) -> str:
     """Return the absolute path that ``outputs.file_path`` means, if a job may have it.
 
     Args:
         file_path: Absolute, or relative to home; ``{index}`` stands as it is.
         cfg: The settings.
+        seen: As for ``file_utils.real_path``.
 
     Returns:
         The path with symbolic links followed.
@@ -62,7 +64,7 @@ def final_path(file_path: str, cfg: Mapping[str, Any]) -> str:
     """
     paths = cfg["paths"]
     roots = [paths["jobs_finished"], *paths.get("output_roots", ())]
-    real = file_utils.resolve_inside(file_path, roots, base=cfg["home"])
+    real = file_utils.resolve_inside(file_path, roots, base=cfg["home"], seen=seen)
     _check_name(real.name)
     return str(real)
 
@@ -95,7 +97,7 @@ def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:
 
 
 def _check_name(name: str) -> None:
-    if Path(name).suffix[1:].lower() not in ALLOWED_EXTENSIONS:
+    if os.path.splitext(name)[1][1:].lower() not in ALLOWED_EXTENSIONS:
         allowed = " ".join(sorted(ALLOWED_EXTENSIONS))
         raise InvalidConfig(f"file_path {name!r} must end in one of: {allowed}", code="ext_not_allowed")
     if name.lower().endswith(".result.json"):

@@ -36,6 +36,9 @@ _OPTIONAL: dict[str, Any] = {
     "config": {},
 }
 _DERIVED = ("media", "config_sha256", "created_at")
+_KNOWN = frozenset([*_REQUIRED, *_OPTIONAL, *_DERIVED])
+_STATUSES = frozenset(member.value for member in Status)
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Row(Protocol):
@@ -86,13 +89,14 @@ def columns_of(row: Mapping[str, Any], now: int) -> dict[str, Any]:
     """
     _check_names(row)
     columns = {**_OPTIONAL, **row, "config_name": unicodedata.normalize("NFC", row["config_name"])}
-    columns["status"] = Status(columns["status"]).value
+    status = Status(columns["status"])
+    columns["status"] = status.value
     columns["identity"] = identity(row["config_name"])
     columns.setdefault("media", JOB_TYPES.get(row["job_type"], ""))
     columns.setdefault("created_at", now)
     if "config_sha256" not in columns:
         columns["config_sha256"] = _content_sha256(columns)
-    if Status(columns["status"]).is_terminal:
+    if status.is_terminal:
         columns["end_time"] = columns["end_time"] or now
     for name in _JSON_COLUMNS:
         columns[name] = to_json(columns[name])
@@ -106,7 +110,7 @@ def to_json(value: Any) -> str:
         >>> to_json({"name": "ä"})
         '{"name":"ä"}'
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODE(value)
 
 
 def _parsed(row: Row) -> dict[str, Any]:
@@ -121,11 +125,11 @@ def _check_names(row: Mapping[str, Any]) -> None:
     missing = [name for name in _REQUIRED if not row.get(name)]
     if missing:
         raise errors.InvalidConfig(f"a job row needs {missing[0]}", code="missing_field")
-    unknown = sorted(set(row) - {*_REQUIRED, *_OPTIONAL, *_DERIVED})
-    if unknown:
-        raise errors.InvalidConfig(f"a job row cannot set {unknown[0]!r}", code="unknown_field")
+    if not row.keys() <= _KNOWN:
+        unknown = min(row.keys() - _KNOWN)
+        raise errors.InvalidConfig(f"a job row cannot set {unknown!r}", code="unknown_field")
     status = row.get("status", Status.PENDING.value)
-    if status not in {member.value for member in Status}:
+    if status not in _STATUSES:
         raise errors.InvalidConfig(f"status must be one of {', '.join(Status)}, got {status!r}")
     if status == Status.PROCESSING:
         raise errors.InvalidConfig(f"{row['config_name']}: only a lease makes a job processing")

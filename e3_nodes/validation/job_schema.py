@@ -24,6 +24,15 @@ _WORDS = {
     "number": "a number",
     "boolean": "true or false",
 }
+_TYPES_OF: dict[type, tuple[str, ...]] = {
+    dict: ("object",),
+    list: ("array",),
+    str: ("string",),
+    int: ("integer", "number"),
+    float: ("number",),
+    bool: ("boolean",),
+    type(None): ("null",),
+}
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ def violations(value: Any, schema: Mapping[str, Any], *, strict: bool = False, p
         'job_type must be text, got 3'
     """
     types = _as_list(schema.get("type", []))
-    if types and not any(_is_type(value, word) for word in types):
+    if types and not any(word in types for word in _words_for(value)):
         yield Problem("bad_type", f"{name_of(path)} must be {_one_of(types)}, got {shown(value)}", path)
     elif "enum" in schema and value not in schema["enum"]:
         yield _not_in_enum(value, schema["enum"], path)
@@ -245,9 +254,8 @@ def _one_of(types: list[str]) -> str:
     return " or ".join(_WORDS[word] for word in types if word != "null")
 
 
-def _is_type(value: Any, word: str) -> bool:
-    if word in ("integer", "number"):
-        fits = int if word == "integer" else (int, float)
-        return isinstance(value, fits) and not isinstance(value, bool) and -math.inf < value < math.inf
-    python = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
-    return isinstance(value, python[word])
+def _words_for(value: Any) -> tuple[str, ...]:
+    """Say which types a value has; infinity is no number."""
+    if isinstance(value, float) and not -math.inf < value < math.inf:
+        return ()
+    return _TYPES_OF.get(type(value), ())

@@ -20,6 +20,9 @@ _TEMPORARY_ENDS = (
     *(".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".aria2"),  # downloads
     *("___jb_tmp___", "___jb_old___"),  # JetBrains
 )
+_TIMESTAMP = re.compile("[0-9]{14}")
+_INDEX = re.compile("[0-9]{1,9}")
+_ASCII_JOBNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SYNC_WORDS = ("conflicted copy", "sync-conflict-", "~syncthing~", "sfconflict")
 # Letters that are drawn as nothing would make two names look the same.
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -63,10 +66,10 @@ def parse_config_name(filename: str, *, job_types: Mapping[str, str] | None = No
     if len(parts) != 4:
         raise _refusal(name, f"the name must be {SHAPE}")
     job_type, timestamp, index, jobname = parts
-    _check_type(name, job_type, JOB_TYPES | dict(job_types or {}))
+    _check_type(name, job_type, job_types or {})
     if not _is_timestamp(timestamp):
         raise _refusal(name, f"{_shown(timestamp)!r} is no real date and time, YYYYMMDDHHMMSS is due")
-    if not re.fullmatch("[0-9]{1,9}", index):
+    if not _INDEX.fullmatch(index):
         raise _refusal(name, f"X must be a number of up to 9 digits, got {_shown(index)!r}")
     if not _is_jobname(jobname):
         rule = "jobname is letters, digits, '.', '_' and '-', and starts with a letter or digit"
@@ -107,6 +110,8 @@ def identity(config_name: str) -> str:
         >>> identity("T2I_20250809123001_1_Knight.yaml") == identity("T2I_20250809123001_1_KNIGHT.yaml")
         True
     """
+    if config_name.isascii():
+        return config_name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", config_name).casefold())
 
 
@@ -146,9 +151,11 @@ def media_of_type(job_type: str, job_types: Mapping[str, str] | None = None) -> 
         >>> media_of_type("I2V")
         'video'
     """
+    if job_types and job_type in job_types:
+        return job_types[job_type]
+    if job_type in JOB_TYPES:
+        return JOB_TYPES[job_type]
     known = JOB_TYPES | dict(job_types or {})
-    if job_type in known:
-        return known[job_type]
     raise InvalidConfig(f"job_type must be one of {', '.join(known)}, got {_shown(job_type)!r}")
 
 
@@ -193,7 +200,9 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def _base_name(path: str) -> str:
-    base = re.split(r"[\\/]", path)[-1]
+    base = path.replace("\\", "/").rpartition("/")[2]
+    if base.isascii():
+        return base
     try:
         base.encode()
     except UnicodeEncodeError as exc:
@@ -205,16 +214,17 @@ def _has_yaml_suffix(name: str) -> bool:
     return any(part.strip() in ("yaml", "yml") for part in name.casefold().split(".")[1:])
 
 
-def _check_type(name: str, job_type: str, known: Mapping[str, str]) -> None:
-    if job_type in known:
+def _check_type(name: str, job_type: str, job_types: Mapping[str, str]) -> None:
+    if job_type in JOB_TYPES or job_type in job_types:
         return
+    known = JOB_TYPES | dict(job_types)
     near = nearest(job_type, known)
     hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
     raise _refusal(name, f"{_shown(job_type)!r} is no TYPE; {hint}")
 
 
 def _is_timestamp(text: str) -> bool:
-    if not re.fullmatch("[0-9]{14}", text):
+    if not _TIMESTAMP.fullmatch(text):
         return False
     try:
         month, day, hour, minute, second = (int(text[place : place + 2]) for place in range(4, 14, 2))
@@ -226,6 +236,8 @@ def _is_timestamp(text: str) -> bool:
 
 def _is_jobname(text: str) -> bool:
     """Tell whether the text is letters (with their marks) and digits of any script, ``.``, ``_`` or ``-``."""
+    if text.isascii():
+        return _ASCII_JOBNAME.fullmatch(text) is not None
     kinds = [unicodedata.category(char) for char in text]
     return (
         bool(kinds)
