@@ -55,7 +55,9 @@ class Desk:
             InvalidConfig: It breaks a rule.
         """
         parsed = validation.parse_config_name(name, job_types=self._cfg["job_types"])
-        return self._row(name, parsed, data, media or validation.media_of_type(parsed["job_type"], self._cfg["job_types"]))
+        return self._row(
+            name, parsed, data, media or validation.media_of_type(parsed["job_type"], self._cfg["job_types"])
+        )
 
     def _row(self, name: str, parsed: validation.ConfigName, data: bytes, media: str) -> dict[str, Any]:
         job_types = self._cfg["job_types"]

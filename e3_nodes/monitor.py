@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from . import failpoints, file_utils, job_rows
+from . import failpoints, file_utils, job_rows, store
 from .drop_folder import LOOK_SECONDS, DropFolder
 from .errors import E3Error, InvalidConfig, NameConflict, OutputExists
 from .logger import get_logger
@@ -73,20 +73,26 @@ def scan_once(
         folder = DropFolder(cfg["paths"]["jobs_processing"])
         folder.look()
         sleep(LOOK_SECONDS)
+    return list(_scan(cfg, workflows, db, folder))
+
+
+def _scan(
+    cfg: Mapping[str, Any], workflows: Mapping[str, Workflow], db: JobStore, folder: DropFolder
+) -> Iterator[Finding]:
+    """Take what is whole, and say of each file what became of it as soon as that is known."""
     ready = folder.look()
     if ready:
         failpoints.reach("scan.seen")
-    findings: list[Finding] = []
     for start in range(0, len(ready), BATCH):
         try:
-            findings += take_files(ready[start : start + BATCH], cfg, workflows, db, folder=folder)
+            yield from take_files(ready[start : start + BATCH], cfg, workflows, db, folder=folder)
         except Exception:
             for path in ready[start:]:  # they were not taken: look at them again
                 folder.unsettle(path)
             raise
     for path in folder.take_gone():
         db.clear_rejection(path)
-    return findings + [Finding(path=path, status="settling") for path in folder.settling()]
+    yield from (Finding(path=path, status="settling") for path in folder.settling())
 
 
 def run_monitor_loop(
@@ -116,7 +122,7 @@ def run_monitor_loop(
         try:
             if refresh is not None and refresh():
                 folder.judge_again()
-            _say(scan_once(cfg, workflows, db, folder=folder))
+            _say(_scan(cfg, workflows, db, folder))
         except Exception:
             log.exception("The scan of %s failed; it is tried again", cfg["paths"]["jobs_processing"])
         wake.wait(folder.seconds_to_next_look(cfg["poll_interval_ms"] / 1000))
@@ -144,7 +150,7 @@ def take_files(
         try:
             row, signature = desk.read(path)
             folder.judged(path, signature)
-            rows.append(row)
+            rows.append(store.flat_row(row))
         except FileNotFoundError:
             continue  # removed, or taken, run and filed by another process already
         except file_utils.FileChanging:
@@ -231,12 +237,14 @@ def _reject(path: str, exc: E3Error, db: JobStore) -> Finding:
     return Finding(path=path, status="rejected", code=exc.code, reason=str(exc), line=exc.line, column=exc.column)
 
 
-def _say(findings: Sequence[Finding]) -> None:
-    taken = [finding for finding in findings if finding["status"] == "accepted"]
-    for finding in taken[:MOST_SAID]:
-        log.info("Took %s", finding.get("config_name"), extra={"action": "job_accepted"})
-    if len(taken) > MOST_SAID:
-        log.info("Took %d more jobs", len(taken) - MOST_SAID, extra={"action": "job_accepted"})
+def _say(findings: Iterable[Finding]) -> None:
+    accepted = 0
     for finding in findings:
         if finding["status"] == "rejected":
             log.warning("Rejected %s: %s", finding["path"], finding.get("reason"), extra={"action": "job_rejected"})
+        elif finding["status"] == "accepted":
+            accepted += 1
+            if accepted <= MOST_SAID:
+                log.info("Took %s", finding.get("config_name"), extra={"action": "job_accepted"})
+    if accepted > MOST_SAID:
+        log.info("Took %d more jobs", accepted - MOST_SAID, extra={"action": "job_accepted"})

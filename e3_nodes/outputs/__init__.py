@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -97,7 +96,7 @@ def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:
 
 
 def _check_name(name: str) -> None:
-    if os.path.splitext(name)[1][1:].lower() not in ALLOWED_EXTENSIONS:
+    if Path(name).suffix[1:].lower() not in ALLOWED_EXTENSIONS:
         allowed = " ".join(sorted(ALLOWED_EXTENSIONS))
         raise InvalidConfig(f"file_path {name!r} must end in one of: {allowed}", code="ext_not_allowed")
     if name.lower().endswith(".result.json"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import file_utils
 from ..errors import InvalidSettings
+from .mapping import flat_row as flat_row
 from .protocol import JobStore
 from .queries import load_queries
 from .rules import Policy

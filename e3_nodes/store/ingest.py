@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..model import Job, Rejection, Status
 from . import mapping
 from .base import STEP, StoreBase
 from .protocol import Ingested
+
+MOST_TEXT = 2**20
+"""Characters that are written as JSON in one go: meanwhile no other thread runs, ComfyUI's loop neither."""
 
 MOST_VERSIONS = 16
 """Pinned workflows that are kept parsed: a night's jobs share a few of them, and each may be large."""
@@ -22,13 +25,35 @@ class IngestStore(StoreBase):
     def upsert_job(self, row: Mapping[str, Any]) -> int:
         return self.ingest_jobs([row])[0]["id"]
 
-    def ingest_jobs(self, rows: Sequence[Mapping[str, Any]]) -> list[Ingested]:
-        with self._db.transaction() as con:
-            return [self._ingest(con, row) for row in rows]
-
-    def _ingest(self, con: sqlite3.Connection, row: Mapping[str, Any]) -> Ingested:
+    def ingest_jobs(self, rows: Iterable[Mapping[str, Any]]) -> list[Ingested]:
         now = self._now()
-        columns: dict[str, Any] = {**mapping.columns_of(row, now), "now": now, "step": STEP}
+        news = [mapping.columns_of(row, now) for row in rows]
+        if not news:
+            return []
+        text = _as_json(news)
+        with self._db.transaction() as con:
+            if text is not None and self._are_new(con, news):
+                return self._ingest_new(con, news, rows=text, now=now, step=STEP)
+            return [self._ingest(con, {**columns, "now": now, "step": STEP}) for columns in news]
+
+    def _are_new(self, con: sqlite3.Connection, news: Sequence[Mapping[str, Any]]) -> bool:
+        """Tell whether no two rows are the same job, and none is known."""
+        identities = {columns["identity"] for columns in news}
+        if len(identities) < len(news):
+            return False
+        return not self._run(con, "count_known", identities=mapping.to_json(list(identities))).fetchone()["n"]
+
+    def _ingest_new(self, con: sqlite3.Connection, news: Sequence[Mapping[str, Any]], **values: Any) -> list[Ingested]:
+        """Do in one statement what ``_ingest`` would do row by row."""
+        inserted = self._run(con, "insert_jobs", **values)
+        first = (inserted.lastrowid or 0) - len(news) + 1  # ids are given in order
+        self._run(con, "clear_rejections", paths=mapping.to_json([columns["config_path"] for columns in news]))
+        return [
+            Ingested(id=number, config_name=columns["config_name"], outcome="accepted")
+            for number, columns in enumerate(news, first)
+        ]
+
+    def _ingest(self, con: sqlite3.Connection, columns: Mapping[str, Any]) -> Ingested:
         inserted = self._run(con, "insert_job", **columns).fetchone()
         if inserted is not None:
             self._run(con, "clear_rejection", path=columns["config_path"])
@@ -86,3 +111,11 @@ class IngestStore(StoreBase):
 
     def unfiled_jobs(self, *, limit: int = 200) -> list[Job]:
         return [mapping.job_from(row) for row in self._fetch("unfiled_jobs", limit=limit)]
+
+
+def _as_json(news: Sequence[Mapping[str, Any]]) -> str | None:
+    """Write rows for one statement; None where they are too large, or hold a NUL, at which SQLite's JSON ends."""
+    if sum(len(columns["config"]) + len(columns["source_yaml"]) for columns in news) > MOST_TEXT:
+        return None
+    text = mapping.to_json(news)
+    return None if "\\u0000" in text else text

@@ -98,9 +98,23 @@ def columns_of(row: Mapping[str, Any], now: int) -> dict[str, Any]:
         columns["config_sha256"] = _content_sha256(columns)
     if status.is_terminal:
         columns["end_time"] = columns["end_time"] or now
-    for name in _JSON_COLUMNS:
-        columns[name] = to_json(columns[name])
-    return columns
+    return flat_row(columns)
+
+
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Write as JSON what the columns hold as JSON, and leave what is JSON already.
+
+    Rows that wait should be flat: Python's garbage collector goes through whatever holds other things, and stops
+    ComfyUI's loop meanwhile.
+
+    Examples:
+        >>> flat_row({"config_name": "a.yaml", "metadata": {"mood": "calm"}})
+        {'config_name': 'a.yaml', 'metadata': '{"mood":"calm"}'}
+    """
+    return {
+        name: to_json(value) if name in _JSON_COLUMNS and not isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def to_json(value: Any) -> str:

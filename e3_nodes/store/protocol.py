@@ -7,7 +7,7 @@ returns ``False`` for such a change says: fenced, another worker owns the job, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -98,8 +98,11 @@ class JobStore(Protocol):
         """Insert a job, or update it by name where its state allows; return its id. Never regresses."""
         ...
 
-    def ingest_jobs(self, rows: Sequence[Mapping[str, Any]]) -> list[Ingested]:
-        """Take many rows in one transaction, and forget their rejections; say of each what became of it."""
+    def ingest_jobs(self, rows: Iterable[Mapping[str, Any]]) -> list[Ingested]:
+        """Take many rows in one transaction, and forget their rejections; say of each what became of it.
+
+        The transaction begins when there are no more rows to come.
+        """
         ...
 
     def record_rejection(

@@ -24,14 +24,15 @@ _WORDS = {
     "number": "a number",
     "boolean": "true or false",
 }
-_TYPES_OF: dict[type, tuple[str, ...]] = {
-    dict: ("object",),
-    list: ("array",),
-    str: ("string",),
-    int: ("integer", "number"),
-    float: ("number",),
-    bool: ("boolean",),
-    type(None): ("null",),
+_NO_WORDS: frozenset[str] = frozenset()
+_TYPES_OF: dict[type, frozenset[str]] = {
+    dict: frozenset(["object"]),
+    list: frozenset(["array"]),
+    str: frozenset(["string"]),
+    int: frozenset(["integer", "number"]),
+    float: frozenset(["number"]),
+    bool: frozenset(["boolean"]),
+    type(None): frozenset(["null"]),
 }
 
 
@@ -153,9 +154,9 @@ def violations(value: Any, schema: Mapping[str, Any], *, strict: bool = False, p
         >>> [problem.message for problem in violations({"job_type": 3}, job_schema())][0]
         'job_type must be text, got 3'
     """
-    types = _as_list(schema.get("type", []))
-    if types and not any(word in types for word in _words_for(value)):
-        yield Problem("bad_type", f"{name_of(path)} must be {_one_of(types)}, got {shown(value)}", path)
+    types = schema.get("type", ())
+    if types and _words_for(value).isdisjoint(_as_list(types)):
+        yield Problem("bad_type", f"{name_of(path)} must be {_one_of(_as_list(types))}, got {shown(value)}", path)
     elif "enum" in schema and value not in schema["enum"]:
         yield _not_in_enum(value, schema["enum"], path)
     elif isinstance(value, dict):
@@ -254,8 +255,8 @@ def _one_of(types: list[str]) -> str:
     return " or ".join(_WORDS[word] for word in types if word != "null")
 
 
-def _words_for(value: Any) -> tuple[str, ...]:
+def _words_for(value: Any) -> frozenset[str]:
     """Say which types a value has; infinity is no number."""
     if isinstance(value, float) and not -math.inf < value < math.inf:
-        return ()
-    return _TYPES_OF.get(type(value), ())
+        return _NO_WORDS
+    return _TYPES_OF.get(type(value), _NO_WORDS)

@@ -249,7 +249,7 @@ def test_monitor_run_monitor_loop_survives_a_fault(home, monkeypatch) -> None:
         stop.set()
         return []
 
-    monkeypatch.setattr(monitor, "scan_once", fail_once)
+    monkeypatch.setattr(monitor, "_scan", fail_once)
     monitor.run_monitor_loop(home.cfg, home.workflows, home.db, stop)
 
     assert len(scans) == 2
