@@ -32,15 +32,16 @@ CHEAP_LISTING_SECONDS = 0.005
 
 SORTED_AT_ONCE = 5000
 
-Signature = tuple[int, int, int, int]
-"""Inode, size, mtime and ctime of a file: equal in two looks means unchanged."""
+Signature = str
+"""Inode, size, mtime and ctime of a file: equal in two looks means unchanged. One text and no tuple, for there is one
+of every file, and Python's garbage collector counts whatever could hold other things."""
 
 Hint = Literal["renamed", "closed"]
 
 
 def signature_of(stat: os.stat_result) -> Signature:
     """Reduce a stat to what tells an unchanged file."""
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    return f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 @dataclass
@@ -103,7 +104,7 @@ class DropFolder:
     def unsettle(self, path: str) -> None:
         """Start anew with a file that changed while it was read."""
         self._judged.pop(path, None)
-        self._growing[path] = _Growing((0, 0, 0, 0), self._clock(), LOOK_SECONDS)
+        self._growing[path] = _Growing("", self._clock(), LOOK_SECONDS)
 
     def judge_again(self) -> None:
         """Let every refused file be judged anew, as the workflows have changed."""

@@ -96,7 +96,8 @@ def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:
 
 
 def _check_name(name: str) -> None:
-    if Path(name).suffix[1:].lower() not in ALLOWED_EXTENSIONS:
+    stem, _, extension = name.rpartition(".")
+    if not stem or extension.lower() not in ALLOWED_EXTENSIONS:
         allowed = " ".join(sorted(ALLOWED_EXTENSIONS))
         raise InvalidConfig(f"file_path {name!r} must end in one of: {allowed}", code="ext_not_allowed")
     if name.lower().endswith(".result.json"):
