@@ -17,7 +17,7 @@ from ..errors import FileChanging, InvalidConfig
 from ..model import MEDIA
 from ..validation import names
 from . import linking
-from .disk import fsync_dir, fsync_file, make_folder, naming_faults, patiently, real_path, remove_quietly
+from .disk import fsync_dir, fsync_file, make_folder, naming_faults, patiently, real_path, real_text, remove_quietly
 from .linking import copy_whole, link_or_rename_new, place_new
 from .listing import list_yaml_under, natural_key, regular_files_under
 from .reading import open_regular, read_regular_file, sha256_of
@@ -43,6 +43,7 @@ __all__ = [
     "remove_quietly",
     "remove_tree",
     "resolve_inside",
+    "resolve_text_inside",
     "safe_move",
     "same_filesystem",
     "sha256_of",
@@ -156,7 +157,7 @@ def _is_same_entry(one: Path, other: Path) -> bool:
     )
 
 
-def resolve_inside(path: str, roots: Sequence[str], *, base: str, seen: dict[str, str] | None = None) -> Path:
+def resolve_inside(path: str, roots: Sequence[str], *, base: str) -> Path:
     """Find out where a path from a job file leads, and refuse it outside the allowed folders.
 
     A backslash separates like a slash. Nothing is expanded. A network path is refused unasked, unless it
@@ -166,7 +167,6 @@ def resolve_inside(path: str, roots: Sequence[str], *, base: str, seen: dict[str
         path: Absolute, or relative to ``base``.
         roots: The allowed folders, absolute.
         base: Where relative paths start.
-        seen: As for ``real_path``.
 
     Returns:
         The absolute path with symbolic links followed; the file itself need not exist.
@@ -181,6 +181,11 @@ def resolve_inside(path: str, roots: Sequence[str], *, base: str, seen: dict[str
         >>> resolve_inside("out/cat.png", [home], base=home) == Path(home, "out", "cat.png")
         True
     """
+    return Path(resolve_text_inside(path, roots, base=base))
+
+
+def resolve_text_inside(path: str, roots: Sequence[str], *, base: str, seen: dict[str, str] | None = None) -> str:
+    """Do as ``resolve_inside`` does, in text; ``seen`` serves many paths of a few folders, as in ``real_text``."""
     text = path.replace("\\", "/")
     if text.startswith("//") and not any(text.startswith(_with_slash(root)) for root in roots):
         raise InvalidConfig(f"{path!r} is a network path; mount it and add an output root", code="path_unc")
@@ -190,7 +195,7 @@ def resolve_inside(path: str, roots: Sequence[str], *, base: str, seen: dict[str
     if _DRIVE.match(text) and not Path(text).is_absolute():
         raise outside
     try:
-        real = real_path(os.path.join(base, text), seen)  # noqa: PTH118 - text: asked for every job
+        real = real_text(os.path.join(base, text), seen)  # noqa: PTH118 - text: asked for every job
     except UnicodeEncodeError as exc:  # half of a character, which no file's name can hold
         raise InvalidConfig(f"{path!r} names no file", code="path_invalid") from exc
     if not any(is_inside(real, root) for root in roots):
@@ -202,7 +207,7 @@ def _with_slash(root: str) -> str:
     return root.replace("\\", "/").rstrip("/") + "/"
 
 
-def is_inside(real: Path, root: str | os.PathLike[str]) -> bool:
+def is_inside(real: str | os.PathLike[str], root: str | os.PathLike[str]) -> bool:
     """Tell whether a path without symbolic links lies below a folder (the folder itself does not).
 
     Examples:
@@ -212,7 +217,7 @@ def is_inside(real: Path, root: str | os.PathLike[str]) -> bool:
     return lies_below(real, root) or lies_below(real, real_path(root))
 
 
-def lies_below(real: Path, folder: str | os.PathLike[str]) -> bool:
+def lies_below(real: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
     """Tell from the text alone; true only where no link leads to the folder, for then none leads to what is in it.
 
     Examples:

@@ -136,12 +136,8 @@ def fsync_file(path: str | os.PathLike[str]) -> None:
             os.close(fd)
 
 
-def real_path(path: str | os.PathLike[str], seen: dict[str, str] | None = None) -> Path:
+def real_path(path: str | os.PathLike[str]) -> Path:
     """Follow the symbolic links of a path, of which the last parts need not exist.
-
-    Args:
-        path: The path.
-        seen: The real paths of folders that were found a moment ago, for paths that share them; it is added to.
 
     Raises:
         OutputError: The path changed at that very moment.
@@ -151,19 +147,26 @@ def real_path(path: str | os.PathLike[str], seen: dict[str, str] | None = None) 
         True
     """
     with naming_faults(path):
-        if seen is None or os.name == "nt":  # there the disk also knows how a name is spelt
-            return Path(os.path.realpath(path))
-        return Path(_real_path_in(os.fspath(path), seen))
+        return Path(os.path.realpath(path))
 
 
-def _real_path_in(path: str, seen: dict[str, str]) -> str:
+def real_text(path: str, seen: dict[str, str] | None) -> str:
+    """Do as ``real_path`` does, in text, for many paths of a few folders.
+
+    Args:
+        path: The path.
+        seen: The real paths of folders that were found a moment ago; it is added to.
+
+    Raises:
+        OutputError: The path changed at that very moment.
+    """
     folder, name = os.path.split(path)
-    if name in ("", ".", ".."):
-        return os.path.realpath(path)
+    if seen is None or name in ("", ".", "..") or os.name == "nt":  # there the disk also knows how a name is spelt
+        return str(real_path(path))
     if folder not in seen:
-        seen[folder] = os.path.realpath(folder)
+        seen[folder] = str(real_path(folder))
     real = os.path.join(seen[folder], name)  # noqa: PTH118 - text: asked for every job
-    return os.path.realpath(real) if _is_link(real) else real
+    return str(real_path(real)) if _is_link(real) else real
 
 
 def _is_link(path: str) -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ def final_path(file_path: str, cfg: Mapping[str, Any], seen: dict[str, str] | No
     Args:
         file_path: Absolute, or relative to home; ``{index}`` stands as it is.
         cfg: The settings.
-        seen: As for ``file_utils.real_path``.
+        seen: As for ``file_utils.resolve_text_inside``.
 
     Returns:
         The path with symbolic links followed.
@@ -63,9 +64,9 @@ def final_path(file_path: str, cfg: Mapping[str, Any], seen: dict[str, str] | No
     """
     paths = cfg["paths"]
     roots = [paths["jobs_finished"], *paths.get("output_roots", ())]
-    real = file_utils.resolve_inside(file_path, roots, base=cfg["home"], seen=seen)
-    _check_name(real.name)
-    return str(real)
+    real = file_utils.resolve_text_inside(file_path, roots, base=cfg["home"], seen=seen)
+    _check_name(os.path.basename(real))  # noqa: PTH119 - text: asked for every job
+    return real
 
 
 def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:

@@ -154,17 +154,25 @@ def violations(value: Any, schema: Mapping[str, Any], *, strict: bool = False, p
         >>> [problem.message for problem in violations({"job_type": 3}, job_schema())][0]
         'job_type must be text, got 3'
     """
-    types = schema.get("type", ())
-    if types and _words_for(value).isdisjoint(_as_list(types)):
-        yield Problem("bad_type", f"{name_of(path)} must be {_one_of(_as_list(types))}, got {shown(value)}", path)
-    elif "enum" in schema and value not in schema["enum"]:
-        yield _not_in_enum(value, schema["enum"], path)
+    problem = _own_problem(value, schema, strict, path)
+    if problem is not None:
+        yield problem
     elif isinstance(value, dict):
         yield from _mapping_violations(value, schema, strict, path)
     elif isinstance(value, list):
         yield from _list_violations(value, schema, strict, path)
-    elif isinstance(value, (int, float)) and (strict or not schema.get("clampable")):
-        yield from _range_violations(value, schema, path)
+
+
+def _own_problem(value: Any, schema: Mapping[str, Any], strict: bool, path: KeyPath) -> Problem | None:
+    """Say what is wrong with a value, whatever lies in it."""
+    types = schema.get("type", ())
+    if types and _words_for(value).isdisjoint(_as_list(types)):
+        return Problem("bad_type", f"{name_of(path)} must be {_one_of(_as_list(types))}, got {shown(value)}", path)
+    if "enum" in schema and value not in schema["enum"]:
+        return _not_in_enum(value, schema["enum"], path)
+    if isinstance(value, (int, float)) and (strict or not schema.get("clampable")):
+        return _out_of_range(value, schema, path)
+    return None
 
 
 def _mapping_violations(
@@ -173,13 +181,13 @@ def _mapping_violations(
     properties = schema.get("properties", {})
     others = schema.get("additionalProperties", {})
     for key, item in value.items():
-        inner = (*path, key)
-        if key in properties:
-            yield from violations(item, properties[key], strict=strict, path=inner)
-        elif others is False:
-            yield _unknown_field(inner, properties)
-        else:
-            yield from violations(item, others, strict=strict, path=inner)
+        part = properties.get(key, others)
+        if part is False:
+            yield _unknown_field((*path, key), properties)
+        elif part and isinstance(item, (dict, list)):
+            yield from violations(item, part, strict=strict, path=(*path, key))
+        elif part and (problem := _own_problem(item, part, strict, (*path, key))):
+            yield problem
     for key in schema.get("required", []):
         if key not in value:
             yield Problem("missing_field", f"{name_of((*path, key))} is missing", (*path, key))
@@ -192,12 +200,13 @@ def _list_violations(value: list[Any], schema: Mapping[str, Any], strict: bool, 
         yield from violations(item, schema.get("items", {}), strict=strict, path=(*path, index))
 
 
-def _range_violations(value: float, schema: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
+def _out_of_range(value: float, schema: Mapping[str, Any], path: KeyPath) -> Problem | None:
     low, above, high = (schema.get(word) for word in ("minimum", "exclusiveMinimum", "maximum"))
     too_low = (low is not None and value < low) or (above is not None and value <= above)
-    if too_low or (high is not None and value > high):
-        bounds = f"{low}-{high}" if above is None else f"above {above} and at most {high}"
-        yield Problem("bad_value", f"{name_of(path)} must be {bounds}, got {shown(value)}", path)
+    if not too_low and (high is None or value <= high):
+        return None
+    bounds = f"{low}-{high}" if above is None else f"above {above} and at most {high}"
+    return Problem("bad_value", f"{name_of(path)} must be {bounds}, got {shown(value)}", path)
 
 
 def _unknown_field(path: KeyPath, known: Mapping[str, Any]) -> Problem:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes.errors import InvalidConfig
-from comfyui_e3.e3_nodes.file_utils import disk, resolve_inside
+from comfyui_e3.e3_nodes.file_utils import disk, resolve_text_inside
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,14 +32,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(deadline=None, database=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=st.lists(paths, max_size=6))
-def test_disk_real_path_is_the_same_with_what_was_seen(tree: Path, asked: list[str]) -> None:
+def test_disk_real_text_is_the_same_with_what_was_seen(tree: Path, asked: list[str]) -> None:
     seen: dict[str, str] = {}
 
     for path in asked:
-        assert disk.real_path(f"{tree}/{path}", seen) == Path(os.path.realpath(f"{tree}/{path}"))
+        assert disk.real_text(f"{tree}/{path}", seen) == os.path.realpath(f"{tree}/{path}")
 
 
-def test_disk_real_path_asks_for_a_folder_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_real_text_asks_for_a_folder_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.name == "nt":
         pytest.skip("there each path is asked for whole")
     asked: list[str] = []
@@ -48,15 +48,15 @@ def test_disk_real_path_asks_for_a_folder_once(tree: Path, monkeypatch: pytest.M
     seen: dict[str, str] = {}
 
     for number in range(5):
-        disk.real_path(f"{tree}/a/{number}.png", seen)
+        disk.real_text(f"{tree}/a/{number}.png", seen)
 
     assert asked == [f"{tree}/a"]
 
 
-def test_resolve_inside_sees_a_link_in_a_folder_that_was_seen(tree: Path) -> None:
+def test_resolve_text_inside_sees_a_link_in_a_folder_that_was_seen(tree: Path) -> None:
     seen: dict[str, str] = {}
-    resolve_inside("a/y.png", [str(tree)], base=str(tree), seen=seen)
+    resolve_text_inside("a/y.png", [str(tree)], base=str(tree), seen=seen)
     (tree / "a" / "away.png").symlink_to(tree.parent / "away.png")
 
     with pytest.raises(InvalidConfig, match="leads out"):
-        resolve_inside("a/away.png", [str(tree)], base=str(tree), seen=seen)
+        resolve_text_inside("a/away.png", [str(tree)], base=str(tree), seen=seen)
