@@ -86,7 +86,7 @@ def _scan(
     for start in range(0, len(ready), BATCH):
         try:
             yield from take_files(ready[start : start + BATCH], cfg, workflows, db, folder=folder)
-        except Exception:
+        except BaseException:  # also where nobody wants to hear more
             for path in ready[start:]:  # they were not taken: look at them again
                 folder.unsettle(path)
             raise

@@ -255,6 +255,19 @@ def test_monitor_run_monitor_loop_survives_a_fault(home, monkeypatch) -> None:
     assert len(scans) == 2
 
 
+def test_monitor_scan_that_is_not_heard_to_its_end_looks_at_the_rest_again(home, monkeypatch) -> None:
+    monkeypatch.setattr(monitor, "BATCH", 1)
+    folder = _instant(home)
+    paths = [str(home.write()) for _ in range(3)]
+    folder.look()
+
+    next(findings := monitor._scan(home.cfg, home.workflows, home.db, folder))
+    findings.close()
+
+    assert folder.settling() == paths
+    assert len(home.db.list_jobs()["jobs"]) == 1
+
+
 def test_monitor_submit_job_writes_the_file_and_the_row(home) -> None:
     job = home.submit()
 
