@@ -207,14 +207,17 @@ def _ingest(rows: list[dict[str, Any]], workflows: Mapping[str, Workflow], db: J
     for sha256, workflow_id in {row["workflow_sha256"]: row["workflow_id"] for row in rows}.items():
         db.keep_workflow_version(sha256, workflows[workflow_id])
     failpoints.reach("scan.before_insert")
-    taken = db.ingest_jobs(rows)
+    paths, names = [row["config_path"] for row in rows], [row["config_name"] for row in rows]
+    taken = db.ingest_jobs(rows.pop(0) for _ in paths)  # handed over, and not held twice
     failpoints.reach("scan.after_insert")
-    return [_finding(row, ingested["id"], ingested["outcome"], db) for row, ingested in zip(rows, taken, strict=True)]
+    return [
+        _finding(path, name, ingested["id"], ingested["outcome"], db)
+        for path, name, ingested in zip(paths, names, taken, strict=True)
+    ]
 
 
-def _finding(row: Mapping[str, Any], job_id: int, outcome: str, db: JobStore) -> Finding:
-    """Say what became of a row; the file of a job that is done already is filed once more."""
-    path, name = row["config_path"], row["config_name"]
+def _finding(path: str, name: str, job_id: int, outcome: str, db: JobStore) -> Finding:
+    """Say what became of a file; that of a job which is done already is filed once more."""
     if outcome == "name_conflict":
         return _reject(path, _conflict(name), db)
     if outcome == "duplicate" and Path(path).exists():  # it may have been filed since it was read

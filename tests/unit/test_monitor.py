@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -266,6 +267,22 @@ def test_monitor_scan_that_is_not_heard_to_its_end_looks_at_the_rest_again(home,
 
     assert folder.settling() == paths
     assert len(home.db.list_jobs()["jobs"]) == 1
+
+
+def test_monitor_scan_leaves_the_garbage_collector_at_rest(home) -> None:
+    """A full collection stops ComfyUI's loop; what a scan holds at a time must not bring one about."""
+    folder = _instant(home)
+    for _ in range(5 * monitor.BATCH):
+        folder.hint(str(home.write()), "renamed")
+    gc.collect()
+    before = gc.get_stats()[1]["collections"]
+
+    accepted = sum(
+        finding["status"] == "accepted" for finding in monitor._scan(home.cfg, home.workflows, home.db, folder)
+    )
+
+    assert accepted == 5 * monitor.BATCH
+    assert gc.get_stats()[1]["collections"] == before
 
 
 def test_monitor_submit_job_writes_the_file_and_the_row(home) -> None:
