@@ -124,7 +124,7 @@ class _Reader:
         self.text = text
         self.warnings: list[str] = []
         self.positions: dict[KeyPath, Position] = {}
-        self.events = self._bounded_events()
+        self.events = _bounded_events(text)
 
     def document(self) -> Document:
         try:
@@ -135,15 +135,6 @@ class _Reader:
             raise _syntax_error(exc, self.text) from exc
         except _FOREIGN as exc:
             raise InvalidConfig(f"not YAML: {exc}", code="yaml_syntax") from exc
-
-    def _bounded_events(self) -> Iterator[Any]:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        for count, event in enumerate(yaml.parse(self.text, Loader=loader)):
-            if count >= MAX_EVENTS:
-                raise _at(event, "too_large", f"more than {MAX_EVENTS} YAML elements")
-            if getattr(event, "anchor", None) is not None or getattr(event, "tag", None) is not None:
-                raise _at(event, "yaml_feature", _FEATURE)
-            yield event
 
     def _root(self) -> dict[str, Any]:
         self._refuse_directive()
@@ -230,6 +221,17 @@ class _Reader:
             dropped = rest[0].strip()[:60]
             line = event.end_mark.line + 1
             self.warnings.append(f"line {line}: text after # dropped ({dropped}); quote the text to keep it")
+
+
+def _bounded_events(text: str) -> Iterator[Any]:
+    """Yield so many events; this knows nothing of the reader, for a cycle would wait for the garbage collector."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for count, event in enumerate(yaml.parse(text, Loader=loader)):
+        if count >= MAX_EVENTS:
+            raise _at(event, "too_large", f"more than {MAX_EVENTS} YAML elements")
+        if getattr(event, "anchor", None) is not None or getattr(event, "tag", None) is not None:
+            raise _at(event, "yaml_feature", _FEATURE)
+        yield event
 
 
 def _check_text(event: Any) -> None:
