@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,13 @@ def test_security_a_flood_of_files_is_taken_in_slices(home: Home, monkeypatch: p
         home.write()
     sizes: list[int] = []
     ingest = home.db.ingest_jobs
-    monkeypatch.setattr(home.db, "ingest_jobs", lambda rows: sizes.append(len(rows)) or ingest(rows))
+
+    def counted(rows: Iterable[Any]) -> list[Any]:
+        taken = ingest(rows)
+        sizes.append(len(taken))
+        return taken
+
+    monkeypatch.setattr(home.db, "ingest_jobs", counted)
 
     monitor.scan_once(home.cfg, home.workflows, home.db, sleep=lambda seconds: None)
     if not sizes:
