@@ -51,7 +51,7 @@ class Setting:
 SETTINGS: dict[str, Setting] = {
     "default_priority": Setting(50, "priority of a job that names none; lower runs first", 1, 999),
     "retry_limit": Setting(2, "retries after the first run", 0, 20),
-    "poll_interval_ms": Setting(1000, "the rescan; new files are noticed at once by watchdog", 50, 3_600_000),
+    "poll_interval_ms": Setting(1000, "the rescan; new files are noticed at once by file events", 50, 3_600_000),
     "lease_seconds": Setting(60, "how long a lease lasts; it is renewed while a job runs", 1, 86_400),
     "crash_limit": Setting(3, "runs in a row that ended with ComfyUI dying; then the job fails", 1, 100),
     "stop_after_failures": Setting(0, "pause after so many failures in a row of a kind; 0 = never", 0, 10_000),
