@@ -16,8 +16,8 @@ from .. import file_utils, locks, recovery
 from ..errors import E3Error
 from ..file_utils import folders
 from ..model import MEDIA, Status
+from ..store.opening import check_sqlite_version
 from ..store.protocol import JobStore
-from ..store.sqlite import check_sqlite_version
 from . import comfyui, filesystems
 from .checks import Check
 from .home import Home, workers_of

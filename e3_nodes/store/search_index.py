@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from ..logger import get_logger
 from . import mapping
+from .opening import begun, split_statements
 from .queries import load_queries, migration_files
-from .sqlite import begun, split_statements
 
 log = get_logger("search")
 

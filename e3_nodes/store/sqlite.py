@@ -1,4 +1,4 @@
-"""SQLite: how to connect, begin and migrate. Nothing else opens the database files; the search index attaches them.
+"""SQLite: who writes when, and who shares whose commit.
 
 One writer connection a process stands behind a lock and begins with BEGIN IMMEDIATE; readers come from
 a pool, so that in WAL mode no read waits for a write. ``:memory:`` has one connection for everything.
@@ -10,29 +10,24 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from .. import errors, failpoints
-from .queries import migration_files
+from .. import errors
+from .opening import (
+    MEMORY,
+    RELAXED,
+    ROLLBACK,
+    WRITE_AHEAD,
+    Translated,
+    check_sqlite_version,
+    connect,
+    prepare,
+    reader,
+)
 
-APPLICATION_ID = 0x45334A42  # "E3JB"
-MINIMUM_VERSION = (3, 35, 0)  # RETURNING
-BUSY_SECONDS = 10.0
-MEMORY = ":memory:"
 GATHER_SECONDS = 0.002
 """How long a commit waits, at most, for transactions that are about to begin."""
-
-_WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")
-_RELAXED = "synchronous = NORMAL"
-_ROLLBACK = ("journal_mode = DELETE", "synchronous = EXTRA")
-_PRAGMAS = (
-    "foreign_keys = ON",
-    "trusted_schema = OFF",
-    "cache_size = -16384",
-    "journal_size_limit = 67108864",
-)
 
 
 class SqliteDatabase:
@@ -61,12 +56,12 @@ class SqliteDatabase:
         self._is_closed = False
         self._commits = 0
         self._news = threading.Event()
-        self._writer = _connect(path)
+        self._writer = connect(path)
         self._durability = ""
         try:
-            with _Translated(path):
-                self.notice = _prepare(self._writer, path)
-                self._watcher = self._writer if path == MEMORY else _reader(path)
+            with Translated(path):
+                self.notice = prepare(self._writer, path)
+                self._watcher = self._writer if path == MEMORY else reader(path)
         except BaseException:
             self._writer.close()
             raise
@@ -88,7 +83,7 @@ class SqliteDatabase:
             StoreUnavailable: Locked by another process, disk full, damaged or closed.
             InvalidConfig: A value that a rule of the schema refuses.
         """
-        with _Translated(self.path):
+        with Translated(self.path):
             with self._entered:
                 is_first = self._group is None
                 group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk))
@@ -116,7 +111,7 @@ class SqliteDatabase:
         if self.path == MEMORY:
             yield
             return
-        with _Translated(self.path):
+        with Translated(self.path):
             with self._entered:
                 group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk=True))
                 self._gatherer = threading.get_ident()
@@ -130,17 +125,17 @@ class SqliteDatabase:
     def _synchronous(self, waits_for_disk: bool) -> str:
         """Choose how a new group commits; without a write-ahead log it always waits for the disk."""
         if self.path == MEMORY:
-            return _RELAXED
+            return RELAXED
         if self.notice is not None:
-            return _ROLLBACK[1]
-        return _WRITE_AHEAD[1] if waits_for_disk else _RELAXED
+            return ROLLBACK[1]
+        return WRITE_AHEAD[1] if waits_for_disk else RELAXED
 
     def _new_group(self, synchronous: str) -> _Group:
         """Begin a group; the pragma that says how it commits is set where the one before was another."""
         if synchronous != self._durability:
             self._writer.execute(f"PRAGMA {synchronous}")
             self._durability = synchronous
-        return _Group(self._writer, is_shared=synchronous != _RELAXED)
+        return _Group(self._writer, is_shared=synchronous != RELAXED)
 
     def _lead(self, group: _Group) -> None:
         """Commit a group once those at the door have joined it."""
@@ -166,10 +161,10 @@ class SqliteDatabase:
             StoreUnavailable: Damaged or closed.
         """
         if self.path == MEMORY:
-            with self._entered, _Translated(self.path):
+            with self._entered, Translated(self.path):
                 yield self._writer
             return
-        with _Translated(self.path):
+        with Translated(self.path):
             con = self._borrow()
             try:
                 yield con
@@ -178,7 +173,7 @@ class SqliteDatabase:
 
     def change_counter(self) -> int:
         """Return a number that grows with every commit that changed something, of any process."""
-        with self._watcher_lock, _Translated(self.path):
+        with self._watcher_lock, Translated(self.path):
             return self._watcher.execute("PRAGMA data_version").fetchone()[0] + self._commits
 
     def wait_for_change(self, seconds: float) -> bool:
@@ -221,7 +216,7 @@ class SqliteDatabase:
                 raise sqlite3.ProgrammingError("it is closed")
             if self._idle:
                 return self._idle.pop()
-        return _reader(self.path)
+        return reader(self.path)
 
     def _give_back(self, con: sqlite3.Connection) -> None:
         with self._idle_lock:
@@ -337,177 +332,3 @@ class _Group:
                 pass
         if self._error is not None:
             raise type(self._error)(*self._error.args) from self._error
-
-
-def check_sqlite_version(version: tuple[int, ...]) -> None:
-    """Raise StoreUnavailable for an SQLite that is too old.
-
-    Examples:
-        >>> check_sqlite_version((3, 40, 1))
-    """
-    if version < MINIMUM_VERSION:
-        found, needed = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_VERSION))
-        raise errors.StoreUnavailable(f"this Python brings SQLite {found}; E3 needs {needed} or newer")
-
-
-def apply_migrations(con: sqlite3.Connection, files: Iterable[Path]) -> None:
-    """Apply the migrations that the database does not have yet, each whole or not at all."""
-    for path in files:
-        number = int(path.name[:4])
-        if _schema_version(con) >= number:
-            continue
-        with begun(con):
-            if _schema_version(con) < number:  # another process may have been faster
-                for statement in split_statements(path.read_text(encoding="utf-8")):
-                    con.execute(statement)
-                con.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                con.execute(f"PRAGMA user_version = {number}")
-                failpoints.reach("migrate.n")
-
-
-def split_statements(script: str) -> Iterator[str]:
-    """Split a script where statements end, so that it can run inside one transaction.
-
-    Examples:
-        >>> [s.strip() for s in split_statements("CREATE TABLE a (b);\\nCREATE TABLE c (d);\\n")]
-        ['CREATE TABLE a (b);', 'CREATE TABLE c (d);']
-    """
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _prepare(con: sqlite3.Connection, path: str) -> str | None:
-    """Refuse a foreign or newer file before the first write, then choose the journal and migrate."""
-    files = migration_files("sqlite")
-    _refuse_foreign(con, path)
-    _refuse_newer(con, path, known=int(files[-1].name[:4]))
-    notice = _choose_journal(con, path)
-    apply_migrations(con, files)
-    return notice
-
-
-def _refuse_foreign(con: sqlite3.Connection, path: str) -> None:
-    # In this order: another process may be making the schema right now.
-    is_empty = con.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    found = con.execute("PRAGMA application_id").fetchone()[0]
-    if found != APPLICATION_ID and not (found == 0 and is_empty):
-        raise errors.StoreUnavailable(
-            f"{path} is the SQLite database of another program (application id {found:#x}, E3's is "
-            f"{APPLICATION_ID:#x}); name another file in paths.database",
-            code="db_foreign",
-        )
-
-
-def _refuse_newer(con: sqlite3.Connection, path: str, *, known: int) -> None:
-    found = _schema_version(con)
-    if found > known:
-        raise errors.StoreUnavailable(
-            f"{path} has schema version {found}, and this E3 knows versions up to {known}; update E3, or "
-            "name another file in paths.database",
-            code="db_newer",
-        )
-
-
-def _schema_version(con: sqlite3.Connection) -> int:
-    return con.execute("PRAGMA user_version").fetchone()[0]
-
-
-def _choose_journal(con: sqlite3.Connection, path: str) -> str | None:
-    """Use a write-ahead log, and a rollback journal on a filesystem that cannot carry one."""
-    if path == MEMORY:
-        return None
-    if _set_pragmas(con, _WRITE_AHEAD) == "wal":
-        return None
-    _set_pragmas(con, _ROLLBACK)
-    return f"the filesystem of {path} cannot carry a write-ahead log: reads and writes wait for each other there"
-
-
-def _set_pragmas(con: sqlite3.Connection, journal: tuple[str, str]) -> str:
-    mode = _patiently(con, f"PRAGMA {journal[0]}")
-    con.execute(f"PRAGMA {journal[1]}")
-    return mode
-
-
-def _patiently(con: sqlite3.Connection, statement: str) -> str:
-    """Run a change of the journal; SQLite does not wait for others by itself here."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return con.execute(statement).fetchone()[0]
-        except sqlite3.OperationalError as exc:
-            if "locked" not in str(exc) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    folder = Path(path).parent
-    if path != MEMORY and not folder.is_dir():
-        raise errors.StoreUnavailable(f"cannot open the database {path}: there is no folder {folder}")
-    with _Translated(path):
-        con = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        con.row_factory = sqlite3.Row
-        try:
-            for pragma in _PRAGMAS:
-                con.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error:
-            con.close()  # an open file could not be set aside on Windows
-            raise
-    return con
-
-
-def _reader(path: str) -> sqlite3.Connection:
-    con = _connect(path)
-    con.execute("PRAGMA query_only = ON")
-    return con
-
-
-@contextmanager
-def begun(con: sqlite3.Connection) -> Iterator[None]:
-    """Begin at once, commit at the end, roll back on any exception."""
-    con.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        con.execute("COMMIT")
-    except BaseException:
-        if con.in_transaction:  # a full disk rolls back by itself
-            con.execute("ROLLBACK")
-        raise
-
-
-class _Translated:
-    """Says in E3's words what SQLite says of a file."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
-        if isinstance(exc, sqlite3.IntegrityError):
-            raise errors.InvalidConfig(f"the job table refuses this: {exc}") from exc
-        if isinstance(exc, sqlite3.Error):
-            code, said = _fault(exc)
-            raise errors.StoreUnavailable(f"the database {self._path} {said}: {exc}", code=code) from exc
-        if isinstance(exc, UnicodeDecodeError):  # SQLite quotes a damaged schema, byte for byte, in what it says
-            said = f"the database {self._path} is damaged: its schema is no text"
-            raise errors.StoreUnavailable(said, code="db_damaged") from exc
-
-
-def _fault(exc: sqlite3.Error) -> tuple[str, str]:
-    text = str(exc)
-    for needle, code, said in (
-        ("locked", "db_locked", f"stayed locked by another program for {BUSY_SECONDS:.0f} s"),
-        ("full", "disk_full", "has no room on its disk"),
-        ("not a database", "db_damaged", "is no SQLite database"),
-        ("malformed", "db_damaged", "is damaged"),
-        ("readonly", "db_readonly", "cannot be written"),
-    ):
-        if needle in text:
-            return code, said
-    return "store_unavailable", "cannot be used now"

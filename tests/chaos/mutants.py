@@ -162,11 +162,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "fsync of the database removed",
         "F50",
-        "store/sqlite.py",
+        "store/opening.py",
         (
             (
-                '_WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")',
-                '_WRITE_AHEAD = ("journal_mode = WAL", "synchronous = NORMAL")',
+                'WRITE_AHEAD = ("journal_mode = WAL", "synchronous = FULL")',
+                'WRITE_AHEAD = ("journal_mode = WAL", "synchronous = NORMAL")',
             ),
         ),
         (ORDER,),

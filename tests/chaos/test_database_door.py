@@ -49,4 +49,4 @@ def test_database_door_is_one_module() -> None:
     }
     connecting = {name for name in importers if "sqlite3.connect" in (ENGINE / name).read_text("utf-8")}
 
-    assert connecting == {"store/sqlite.py", "store/search_index.py"}  # the latter its own file
+    assert connecting == {"store/opening.py", "store/search_index.py"}  # the latter its own file

@@ -12,7 +12,7 @@ import pytest
 from comfyui_e3.e3_nodes import model
 from comfyui_e3.e3_nodes.store import init_db, queries
 from comfyui_e3.e3_nodes.store.mapping import columns_of
-from comfyui_e3.e3_nodes.store.sqlite import split_statements
+from comfyui_e3.e3_nodes.store.opening import split_statements
 from comfyui_e3.tests.stores import make_row
 
 

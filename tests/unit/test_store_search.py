@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes.store import SqlJobStore, init_db, search_index, searching, sqlite
+from comfyui_e3.e3_nodes.store import SqlJobStore, init_db, opening, search_index, searching
 from comfyui_e3.tests.stores import Clock, add_jobs, job_name, lease, make_row
 
 NAMES = ["knight", "castle", "dragon", "forest", "meadow"]
@@ -434,7 +434,7 @@ def test_store_search_keeps_no_writer_waiting(db: SqlJobStore, monkeypatch: pyte
     add_slice = db._index._add_slice
 
     def while_another_writes(con: sqlite3.Connection) -> bool:
-        with sqlite.begun(con):
+        with opening.begun(con):
             con.execute("SELECT count(*) FROM jobs").fetchone()
             db.set_priority(name_of(21), 9)
         return add_slice(con)
@@ -456,7 +456,7 @@ def test_store_search_never_writes_to_the_table(db: SqlJobStore) -> None:
 
 
 def test_store_search_needs_a_write_ahead_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_choose_journal", lambda con, path: "it cannot carry a write-ahead log")
+    monkeypatch.setattr(opening, "_choose_journal", lambda con, path: "it cannot carry a write-ahead log")
     with init_db(path) as db:
         fill(db, 1, 20)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes import errors
-from comfyui_e3.e3_nodes.store import init_db, lists, sqlite
+from comfyui_e3.e3_nodes.store import init_db, lists, opening
 from comfyui_e3.e3_nodes.store.queries import migration_files
 from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
 from comfyui_e3.tests.stores import make_row
@@ -50,7 +50,7 @@ def run_sql(path: Path, *statements: str) -> None:
 def test_store_sqlite_init_db_marks_the_file_as_its_own(path: Path) -> None:
     init_db(path).close()
 
-    assert pragma(path, "application_id") == sqlite.APPLICATION_ID
+    assert pragma(path, "application_id") == opening.APPLICATION_ID
     assert pragma(path, "user_version") == SCHEMA
     assert pragma(path, "journal_mode") == "wal"
 
@@ -139,7 +139,7 @@ def test_store_sqlite_init_db_takes_an_empty_file(path: Path) -> None:
 
 def test_store_sqlite_check_sqlite_version_names_the_version() -> None:
     with pytest.raises(errors.StoreUnavailable, match=r"brings SQLite 3.34.1; E3 needs 3.35.0"):
-        sqlite.check_sqlite_version((3, 34, 1))
+        opening.check_sqlite_version((3, 34, 1))
 
 
 def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_path: Path) -> None:
@@ -150,12 +150,12 @@ def test_store_sqlite_apply_migrations_each_whole_or_not_at_all(path: Path, tmp_
     con = sqlite3.connect(path, isolation_level=None)
 
     with pytest.raises(sqlite3.OperationalError):
-        sqlite.apply_migrations(con, sorted(folder.iterdir()))
+        opening.apply_migrations(con, sorted(folder.iterdir()))
 
     tables = con.execute("SELECT name FROM sqlite_master").fetchall()
     assert (tables, con.execute("SELECT count(*) FROM one").fetchone()) == ([("one",)], (0,))
     (folder / "0002_two.sql").write_text("CREATE TABLE two (a);\n")
-    sqlite.apply_migrations(con, sorted(folder.iterdir()))
+    opening.apply_migrations(con, sorted(folder.iterdir()))
     assert con.execute("PRAGMA user_version").fetchone() == (2,)
     con.close()
 
@@ -174,7 +174,7 @@ VALUES (:id, 'T2I_20250101120000_' || :id || '_old.yaml', 't2i_20250101120000_' 
 def test_store_sqlite_a_table_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
     statuses = ["pending", "processing", "done", "done", "failed", "cancelled"]
     con = sqlite3.connect(path, isolation_level=None)
-    sqlite.apply_migrations(con, migration_files("sqlite")[:1])
+    opening.apply_migrations(con, migration_files("sqlite")[:1])
     for number, status in enumerate(statuses, 1):
         con.execute(FIRST_VERSION_ROW, {"id": number, "status": status, "filed_at": 8 if number == 3 else None})
         attempt = (number, f"token-{number}", *((None, None) if status == "processing" else (7, "done")))
@@ -200,7 +200,7 @@ def test_store_sqlite_a_table_of_the_first_version_is_brought_up_to_date(path: P
 def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:
     trigger = "CREATE TRIGGER t AFTER INSERT ON a\nBEGIN\n    DELETE FROM b;\n    DELETE FROM c;\nEND;\n"
 
-    assert list(sqlite.split_statements(f"CREATE TABLE a (x);\n{trigger}")) == [
+    assert list(opening.split_statements(f"CREATE TABLE a (x);\n{trigger}")) == [
         "CREATE TABLE a (x);\n",
         trigger,
     ]
@@ -256,7 +256,7 @@ def test_store_sqlite_a_reader_cannot_write(path: Path) -> None:
 
 
 def test_store_sqlite_a_lock_held_elsewhere_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.01)
     with init_db(path) as db:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
@@ -314,7 +314,7 @@ def test_store_sqlite_quick_check_tells_of_damage(path: Path) -> None:
 def test_store_sqlite_a_filesystem_without_a_write_ahead_log_gets_a_rollback_journal(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_WRITE_AHEAD", ("journal_mode = TRUNCATE", "synchronous = FULL"))
+    monkeypatch.setattr(opening, "WRITE_AHEAD", ("journal_mode = TRUNCATE", "synchronous = FULL"))
 
     with init_db(path) as db:
         notice = db.notice
