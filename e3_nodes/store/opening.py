@@ -76,6 +76,7 @@ def reader(path: str) -> sqlite3.Connection:
     """
     con = connect(path)
     con.execute("PRAGMA query_only = ON")
+    con.execute("PRAGMA cache_size = -4096")  # several of them are open, and the system remembers pages too
     return con
 
 

@@ -175,6 +175,15 @@ def test_store_plans_only_the_few_at_work_are_sorted_as_they_come(database: Sqli
     assert len([step for step in plan if "TEMP B-TREE" in step]) == 2
 
 
+def test_store_plans_what_changed_last_is_found_without_sorting_all_that_changed(database: SqliteDatabase) -> None:
+    plan = plan_of(database, SQL["changed_since"])
+
+    assert (
+        plan.index("USE TEMP B-TREE FOR ORDER BY") == plan.index("SEARCH jobs USING INDEX at_work_idx (status=?)") + 1
+    )
+    assert len([step for step in plan if "TEMP B-TREE" in step]) == 1
+
+
 def test_store_plans_a_bulk_filter_walks_the_order(database: SqliteDatabase) -> None:
     sql, _ = lists.ids_query(SQL, {}, [Status.FAILED, Status.CANCELLED])
 

@@ -6,13 +6,12 @@ FROM   jobs
 WHERE  id IN (SELECT value FROM json_each(:ids));
 
 -- name: changed_since
--- Those that process are few, and in no index of what was updated.
-SELECT config_name, status, phase, updated_at
-FROM   (SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY jobs_updated_idx
-        WHERE  status <> 'processing' AND updated_at >= :since
-        UNION ALL
-        SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY at_work_idx
-        WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND updated_at >= :since)
+-- The newest first, merged with those that process, which are few and in no index of what was updated.
+SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY jobs_updated_idx
+WHERE  status <> 'processing' AND updated_at >= :since
+UNION ALL
+SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY at_work_idx
+WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND updated_at >= :since
 ORDER  BY updated_at DESC
 LIMIT  :limit;
 
