@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from comfyui_e3.e3_nodes import errors
 from comfyui_e3.e3_nodes.store import init_db, lists, opening
+from comfyui_e3.e3_nodes.store.protocol import JobStore
 from comfyui_e3.e3_nodes.store.queries import migration_files
 from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
 from comfyui_e3.tests.stores import make_row
@@ -195,6 +196,25 @@ def test_store_sqlite_a_table_of_the_first_version_is_brought_up_to_date(path: P
     assert {sort: sorted(found) for sort, found in listed.items()} == dict.fromkeys(lists.SORTS, sorted(statuses))
     assert (unfiled["id"], attempts, ended) == (4, [f"token-{number}" for number in range(1, 7)], True)
     assert foreign_keys_broken(path) == []
+
+
+def test_store_sqlite_a_run_writes_few_pages(path: Path) -> None:
+    with init_db(path) as db:
+        db.ingest_jobs([make_row(number) for number in range(200)])
+        for _ in range(50):
+            _lease_and_complete(db)
+        run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+        for _ in range(20):
+            _lease_and_complete(db)
+        pages = path.with_name(f"{path.name}-wal").stat().st_size / 4120  # a page of 4096 bytes, and its header
+
+    assert pages / 20 < 14
+
+
+def _lease_and_complete(db: JobStore) -> None:
+    job = db.lease_next_job("me", 60)
+    assert job is not None
+    assert db.complete_job(job["id"], success=True, updates={}, lease_token=job["lease_token"])
 
 
 def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:
