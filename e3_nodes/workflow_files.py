@@ -92,7 +92,7 @@ def _load(path: Path, on_error: Callable[[InvalidWorkflow], None]) -> dict[str, 
 def _read_yaml(path: Path) -> strict_yaml.Document:
     data = _read_bytes(path, MAX_CONFIG_BYTES)
     if not re.sub(rb"#[^\n]*|\s", b"", data.removeprefix(b"\xef\xbb\xbf")):
-        return strict_yaml.Document({}, [], {})
+        return strict_yaml.Document({}, [], "")
     try:
         return strict_yaml.read(data, source=str(path))
     except InvalidConfig as exc:

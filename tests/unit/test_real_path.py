@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 parts = st.sampled_from(["a", "b", "in", "out", "loop", "file", "none", "..", ".", "", "x.png", "\udcff"])
-paths = st.lists(parts, min_size=1, max_size=4).map("/".join)
+# Nothing lies below a link that leads to itself, and Python's own realpath follows no link any more from there on.
+paths = st.lists(parts, min_size=1, max_size=4).map("/".join).filter(lambda path: "loop/" not in path)
 
 
 @pytest.fixture(scope="module")
