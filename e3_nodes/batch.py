@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, TypeVar
 
@@ -14,6 +14,7 @@ class Batch(Generic[T]):
 
     Args:
         pieces: What each step works on.
+        faults: The exceptions that end a piece; any other one ends the whole batch.
 
     Attributes:
         ends: Each piece, or the exception that ended it, in the order of the pieces.
@@ -25,12 +26,20 @@ class Batch(Generic[T]):
         ['list', 'IndexError', 'list']
     """
 
-    def __init__(self, pieces: Iterable[T]) -> None:
+    def __init__(self, pieces: Iterable[T], faults: tuple[type[Exception], ...] = (Exception,)) -> None:
         self.ends: list[T | Exception] = list(pieces)
+        self._faults = faults
 
     def step(self, work: Callable[[T], object]) -> None:
         """Take each piece that has not ended one step further."""
-        self.ends = [end if isinstance(end, Exception) else _attempt(work, end) for end in self.ends]
+        self.ends = [end if isinstance(end, Exception) else self._attempt(work, end) for end in self.ends]
+
+    def _attempt(self, work: Callable[[T], object], piece: T) -> T | Exception:
+        try:
+            work(piece)
+        except self._faults as exc:
+            return exc
+        return piece
 
     @contextmanager
     def sharing(self, scope: AbstractContextManager[object]) -> Iterator[None]:
@@ -42,12 +51,29 @@ class Batch(Generic[T]):
             self.ends = [end if isinstance(end, Exception) else exc for end in self.ends]
 
 
-def _attempt(work: Callable[[T], object], piece: T) -> T | Exception:
-    try:
-        work(piece)
-    except Exception as exc:
-        return exc
-    return piece
+class Once:
+    """Does a thing once for each key, however many ask; a fault is told to all, since doing it again may hide it.
+
+    Examples:
+        >>> once = Once()
+        >>> [once.do("folder", lambda: print("synced")) for _ in range(2)]
+        synced
+        [None, None]
+    """
+
+    def __init__(self) -> None:
+        self._faults: dict[Hashable, Exception | None] = {}
+
+    def do(self, key: Hashable, work: Callable[[], object]) -> None:
+        """Do the work unless that was done for the key; raise what went wrong with it."""
+        if key not in self._faults:
+            self._faults[key] = None
+            try:
+                work()
+            except Exception as exc:
+                self._faults[key] = exc
+        if (fault := self._faults[key]) is not None:
+            raise fault
 
 
 def only(ends: Iterable[T | Exception]) -> T:

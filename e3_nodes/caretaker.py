@@ -55,7 +55,7 @@ class Caretaker:
         self._is_database_gone = False
         self._next_reconcile = self._next_chores = 0.0
         self._next_sweep = time.monotonic() + FIRST_SWEEP_SECONDS
-        self._next_index = time.monotonic() + FIRST_INDEX_SECONDS
+        self._indexes_from = time.monotonic() + FIRST_INDEX_SECONDS
 
     @property
     def tick_seconds(self) -> float:
@@ -112,7 +112,7 @@ class Caretaker:
             if now >= self._next_sweep:
                 recovery.collect_parts(self._cfg)
                 self._next_sweep = now + CHORES_SECONDS
-            if now >= self._next_index:
+            if now >= self._indexes_from:
                 self._db.index_names()
         except (E3Error, OSError) as exc:
             log.warning("Recovery is tried again: %s", exc, extra={"action": "reconcile_failed"})

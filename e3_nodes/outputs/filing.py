@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from .. import failpoints, file_utils
+from ..batch import Batch, Once
 from ..errors import E3Error, InvalidConfig, OutputExists
 from ..file_utils import disk, linking
 from ..model import MAX_CONFIG_BYTES
@@ -103,13 +104,13 @@ def file_jobs(
     Returns:
         By config_name, what kept a job from being filed; such a job can be filed again.
     """
-    faults: dict[str, Exception] = {}
-    synced: dict[Path, Exception | None] = {}
+    synced = Once()
     with ExitStack() as parts:
-        filings = [_Filing(job, content, cfg, parts, synced) for job, content in jobs]
+        filings = Batch([_Filing(job, content, cfg, parts, synced) for job, content in jobs], (E3Error, OSError))
         for step in (_Filing.write, _Filing.sync, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear):
-            filings = [filing for filing in filings if filing.does(step, faults)]
-    return faults
+            filings.step(step)
+    ends = zip(jobs, filings.ends, strict=True)
+    return {job["config_name"]: end for (job, _), end in ends if isinstance(end, Exception)}
 
 
 class _Filing:
@@ -121,21 +122,12 @@ class _Filing:
         content: Mapping[str, Any],
         cfg: Mapping[str, Any],
         parts: ExitStack,
-        synced: dict[Path, Exception | None],
+        synced: Once,
     ) -> None:
         self._job, self._content, self._cfg, self._parts, self._synced = job, content, cfg, parts, synced
         self._source = Path(job["config_path"])
         self._target = self._result = Path()
         self._hidden_result = self._hidden_job = ""
-
-    def does(self, step: Callable[[_Filing], None], faults: dict[str, Exception]) -> bool:
-        """Take a step; a fault ends this job's way and nobody else's."""
-        try:
-            step(self)
-        except (E3Error, OSError) as exc:
-            faults[self._job["config_name"]] = exc
-            return False
-        return True
 
     def write(self) -> None:
         """Write what is missing under hidden names."""
@@ -183,15 +175,7 @@ class _Filing:
             self._sync_folder(self._source.parent)
 
     def _sync_folder(self, folder: Path) -> None:
-        """Sync a folder once a batch; a fault counts for all, since asking again would hide it."""
-        if folder not in self._synced:
-            try:
-                file_utils.fsync_dir(folder)
-                self._synced[folder] = None
-            except E3Error as exc:
-                self._synced[folder] = exc
-        if fault := self._synced[folder]:
-            raise fault
+        self._synced.do(folder, lambda: file_utils.fsync_dir(folder))
 
 
 def result_of(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from .. import failpoints
+from ..batch import Once
 from ..errors import FileChanging, InvalidConfig, LeaseLost, OutputError, OutputExists, StagingLost
 from ..file_utils import disk, linking, reading
 from ..file_utils.folders import Folder, open_folder
@@ -80,7 +81,7 @@ class Folders:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._open: dict[Path, Folder] = {}
-        self._settled: dict[Path, Exception | None] = {}
+        self._settled = Once()
 
     def __enter__(self) -> Folders:
         return self
@@ -98,19 +99,8 @@ class Folders:
     def settle(self, intents: Sequence[Intent]) -> None:
         """Make the names of delivered files durable; what is wrong with a folder is said to each that used it."""
         for parent in dict.fromkeys(Path(intent["final_path"]).parent for intent in intents):
-            if parent not in self._settled:
-                self._settled[parent] = _fault_of(self._open[parent].settle)
-            if (fault := self._settled[parent]) is not None:
-                raise fault
+            self._settled.do(parent, self._open[parent].settle)
         failpoints.reach("publish.dir_synced")
-
-
-def _fault_of(work: Callable[[], object]) -> Exception | None:
-    try:
-        work()
-    except Exception as exc:
-        return exc
-    return None
 
 
 def deliver_into(folders: Folders, intents: Sequence[Intent], terms: Terms) -> None:

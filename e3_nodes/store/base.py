@@ -6,7 +6,6 @@ import difflib
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 from .. import errors
@@ -42,9 +41,6 @@ class StoreBase:
         if self._db.path == MEMORY or self._db.notice is not None:
             return None
         return SearchIndex(self._db.path, self._sql["mark_stands"])
-
-    def together(self) -> AbstractContextManager[None]:
-        return self._db.together()
 
     def _run(self, con: sqlite3.Connection, name: str, **values: Any) -> sqlite3.Cursor:
         return con.execute(self._sql[name], values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
-from comfyui_e3.e3_nodes.batch import Batch, only
+from comfyui_e3.e3_nodes.batch import Batch, Once, only
 
 
 def test_batch_step_leaves_out_what_has_ended() -> None:
@@ -50,3 +50,24 @@ def test_batch_sharing_lets_nobody_swallow_the_end_of_the_process() -> None:
 def test_batch_only_raises_what_ended_the_piece() -> None:
     with pytest.raises(OSError, match="gone"):
         only([OSError("gone")])
+
+
+def test_batch_step_only_faults_that_were_named_end_a_piece() -> None:
+    batch = Batch([[]], (OSError,))
+
+    with pytest.raises(IndexError):
+        batch.step(lambda piece: piece.pop())
+
+
+def test_batch_once_tells_a_fault_to_all_who_ask_and_tries_no_second_time() -> None:
+    once, tried = Once(), []
+
+    def fail() -> None:
+        tried.append("folder")
+        raise OSError("the disk reports a fault")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="reports a fault"):
+            once.do("folder", fail)
+
+    assert tried == ["folder"]
