@@ -103,7 +103,8 @@ def run_once(
         turn.enter_context(station.turnstile.turn)
         if not queue_manager.should_run_next(current_busy=station.turnstile.is_full):
             return False
-        db.recover_orphans(_now_ms())
+        if station.orphan_search.is_due():
+            db.recover_orphans(_now_ms())
         job = station.in_hand.lease(db, worker_id, cfg["lease_seconds"])
         if job is None:
             return False

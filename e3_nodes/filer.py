@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import delivery
@@ -13,9 +13,11 @@ from .store.protocol import JobStore
 
 log = get_logger("filer")
 
-MOST_AT_ONCE = 50
+MOST_AT_ONCE = 100
 GATHER_SECONDS = 0.1
 """How long a done job waits for others to be filed with."""
+BRIEF_GATHER_SECONDS = 0.5
+"""The same while jobs are so brief that many of them end meanwhile."""
 
 
 class Filer:
@@ -24,11 +26,13 @@ class Filer:
     Args:
         cfg: The settings.
         db: The store.
+        is_brief: Tells whether jobs are brief just now.
     """
 
-    def __init__(self, cfg: Mapping[str, Any], db: JobStore) -> None:
+    def __init__(self, cfg: Mapping[str, Any], db: JobStore, is_brief: Callable[[], bool] = lambda: False) -> None:
         self._cfg = cfg
         self._db = db
+        self._is_brief = is_brief
         self._names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def take(self, config_name: str) -> None:
@@ -44,12 +48,12 @@ class Filer:
         is_going_on = True
         while is_going_on:
             names = [self._names.get()]
-            stop_event.wait(GATHER_SECONDS)
+            stop_event.wait(BRIEF_GATHER_SECONDS if self._is_brief() else GATHER_SECONDS)
             names += self._waiting()
             is_going_on = None not in names
             try:
-                rows = [self._db.get_job(name) for name in names if name is not None]
-                unfiled = [row for row in rows if row is not None and row["filed_at"] is None]
+                rows = self._db.get_jobs([name for name in names if name is not None])
+                unfiled = [row for row in rows if row["filed_at"] is None]
                 delivery.file_done_jobs(unfiled, self._cfg, self._db)
             except Exception as exc:
                 log.warning("Done jobs are filed later: %s", exc)

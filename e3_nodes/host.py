@@ -7,12 +7,12 @@ built by hand: prompts go through ComfyUI's own ``POST /prompt`` handler, so eac
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar
@@ -123,7 +123,7 @@ class ComfyHost:
         text = json.dumps(body)
 
         async def post() -> tuple[int, dict[str, Any]]:
-            response = await self._prompt_handler()(_JsonRequest(text))
+            response = await self._prompt_handler(_JsonRequest(text))
             return response.status, json.loads(response.body)
 
         return self._on_loop(post(), "POST /prompt")
@@ -141,12 +141,11 @@ class ComfyHost:
         return None
 
     def history_entry(self, prompt_id: str) -> dict[str, Any] | None:
-        """Return ComfyUI's record of an ended prompt without its graph, or None."""
+        """Lend ComfyUI's own record of an ended prompt without its graph, only to be read; or None."""
         queue = self._server.prompt_queue
         with queue.mutex:
             entry = queue.history.get(prompt_id)
-            kept = None if entry is None else {key: entry.get(key) for key in ("outputs", "status")}
-            return copy.deepcopy(kept)
+            return None if entry is None else {key: entry.get(key) for key in ("outputs", "status")}
 
     def remove_pending(self, prompt_id: str) -> bool:
         """Take a waiting prompt out of the queue; False when it runs already or is gone."""
@@ -200,6 +199,7 @@ class ComfyHost:
         self._server.send_sync(event, dict(data))
 
     # --- details ----------------------------------------------------------------------------------
+    @cached_property
     def _prompt_handler(self) -> Callable[[Any], Awaitable[Any]]:
         for route in self._server.routes:
             if getattr(route, "method", "") == "POST" and getattr(route, "path", "") == "/prompt":

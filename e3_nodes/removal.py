@@ -90,9 +90,8 @@ def restore_job(db: JobStore, config_name: str, cfg: Mapping[str, Any]) -> Job:
 
 def _remove_slice(db: JobStore, names: list[str], cfg: Mapping[str, Any]) -> list[BulkAnswer]:
     moved: dict[str, tuple[Path, Path] | None] = {}
-    for job in (db.get_job(name) for name in names):
-        if job is not None and job["config_name"] not in moved:
-            moved[job["config_name"]] = _put_aside(job, cfg)
+    for job in db.get_jobs(names):
+        moved[job["config_name"]] = _put_aside(job, cfg)
     answers = db.bulk("delete", names=names)
     for answer in answers:
         if not answer.get("ok"):

@@ -71,7 +71,7 @@ class Runtime:
         self.worker_id = f"{platform.node() or 'worker'}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.stop_event = threading.Event()
         self.announce = announce
-        self._filer = Filer(cfg, self.db)
+        self._filer = Filer(cfg, self.db, self._is_brief)
         self.station: Station | None = None
         self._publisher: Publisher | None = None
         if backend is not None:
@@ -175,6 +175,9 @@ class Runtime:
                 _problem("backpressure", f"{waiting} jobs wait", "add GPUs, or raise pending_warning_threshold")
             )
         return found
+
+    def _is_brief(self) -> bool:
+        return self.station is not None and self.station.turnstile.is_brief
 
     # --- threads ----------------------------------------------------------------------------------
     def _start_thread(self, name: str, target: Callable[[], None]) -> None:

@@ -20,6 +20,8 @@ from .model import Job
 from .store.protocol import JobStore
 from .turnstile import Turnstile
 
+ORPHAN_SECONDS = 1.0
+"""How often, at most, jobs are looked for whose lease has run out."""
 FIT_SECONDS = 60.0
 """How long a folder that was found fit for results is believed to be; publishing finds out anyway."""
 
@@ -76,6 +78,33 @@ class FitFolders:
         self._tried[folder] = self._clock()
 
 
+class Seldom:
+    """Lets a thing be done no more often than so, whoever asks; the first time at once.
+
+    Args:
+        seconds: From one time to the next.
+        clock: Seconds that only grow.
+
+    Examples:
+        >>> search = Seldom(60.0)
+        >>> search.is_due(), search.is_due()
+        (True, False)
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._due = float("-inf")
+
+    def is_due(self) -> bool:
+        """Tell whether it is time; whoever hears so does it."""
+        now = self._clock()
+        if now < self._due:
+            return False
+        self._due = now + self._seconds
+        return True
+
+
 @dataclass(frozen=True)
 class Station:
     """One ComfyUI, its turnstile, and the wish to stop.
@@ -91,6 +120,7 @@ class Station:
     in_hand: InHand = field(default_factory=InHand)
     adopted: adoption.Adopted = field(default_factory=adoption.Adopted)
     fit_folders: FitFolders = field(default_factory=FitFolders)
+    orphan_search: Seldom = field(default_factory=lambda: Seldom(ORPHAN_SECONDS))
     file_later: Callable[[str], None] | None = None
     publish_later: Callable[[Made], bool] | None = None
 

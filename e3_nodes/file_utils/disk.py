@@ -136,6 +136,23 @@ def fsync_file(path: str | os.PathLike[str]) -> None:
             os.close(fd)
 
 
+def fsync_open(fd: int, path: str | os.PathLike[str]) -> None:
+    """Make the bytes of a file durable that is open for reading already; Windows wants it open for writing.
+
+    Args:
+        fd: The open file.
+        path: Where it is.
+
+    Raises:
+        OutputError: As ``fsync_file``.
+    """
+    if os.name == "nt":
+        fsync_file(path)
+        return
+    with naming_faults(path):
+        os.fsync(fd)
+
+
 def real_path(path: str | os.PathLike[str]) -> Path:
     """Follow the symbolic links of a path, of which the last parts need not exist.
 
@@ -164,7 +181,7 @@ def real_text(path: str, seen: dict[str, str] | None) -> str:
     if seen is None or name in ("", ".", "..") or os.name == "nt":  # there the disk also knows how a name is spelt
         return str(real_path(path))
     if folder not in seen:
-        seen[folder] = str(real_path(folder))
+        seen[folder] = real_text(folder, seen)
     real = os.path.join(seen[folder], name)  # noqa: PTH118 - text: asked for every job
     return str(real_path(real)) if _is_link(real) else real
 

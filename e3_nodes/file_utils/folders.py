@@ -31,9 +31,12 @@ class Folder:
         """Name a file of the folder as system calls want it, together with ``dir_fd=folder.fd``."""
         return linking.at(name, self.path, self.fd)
 
+    def _path_of(self, name: str) -> str:
+        return os.path.join(self.path, name)  # noqa: PTH118 - text: asked several times for every job
+
     def lstat(self, name: str) -> os.stat_result | None:
         """Look at a file without following it; None when it is absent."""
-        with disk.naming_faults(self.path / name):
+        with disk.naming_faults(self._path_of(name)):
             try:
                 return os.stat(self.at(name), dir_fd=self.fd, follow_symlinks=False)
             except FileNotFoundError:
@@ -41,12 +44,12 @@ class Folder:
 
     def sha256(self, name: str) -> str:
         """Hash a regular file of the folder."""
-        with disk.naming_faults(self.path / name):
+        with disk.naming_faults(self._path_of(name)):
             return reading.sha256_of(self.at(name), dir_fd=self.fd)
 
     def replace(self, hidden: str, name: str) -> None:
         """Put a file of the folder, as named by ``at``, in place of another one."""
-        with disk.naming_faults(self.path / name):
+        with disk.naming_faults(self._path_of(name)):
             disk.patiently(os.replace, hidden, self.at(name), src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def remove(self, name: str) -> None:

@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ..errors import FilesystemUnsupported, InvalidConfig, OutputError, OutputExists
@@ -153,12 +154,19 @@ def hidden_file(
 
 
 def _fill(fd: int, content: Iterable[bytes], durable: bool) -> None:
-    with os.fdopen(fd, "wb") as file:
+    try:
         for data in content:
-            file.write(data)
-        file.flush()
+            _write_all(fd, data)
         if durable:
-            os.fsync(file.fileno())
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def hidden_name(stem: str) -> str:
@@ -192,7 +200,7 @@ def copy_whole(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> None
     disk.make_folder(target.parent)
     fd = reading.open_regular(src)
     try:
-        with hidden_file(reading.chunks(fd), target.parent) as hidden:
+        with hidden_file(reading.chunks(partial(os.read, fd)), target.parent) as hidden:
             link_or_rename_new(hidden, target)
     except OutputExists:
         if not _has_same_bytes(src, target):

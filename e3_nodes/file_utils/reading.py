@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ..errors import FileChanging, InvalidConfig
@@ -101,13 +102,19 @@ def _read_still(fd: int, path: str | os.PathLike[str], max_bytes: int) -> tuple[
         raise InvalidConfig(f"{path} has a second name (a hard link); put a copy there", code="not_regular")
     if before.st_size > max_bytes:
         raise InvalidConfig(f"{path} has {before.st_size} bytes, the limit is {max_bytes}", code="too_large")
-    data = b""
-    while len(data) <= max_bytes and (piece := os.read(fd, max_bytes + 1 - len(data))):
-        data += piece
+    data = read_whole(fd, max_bytes + 1)
     after = os.fstat(fd)
     if _version(before) != _version(after) or len(data) != after.st_size:
         raise _changing(path)
     return data, after
+
+
+def read_whole(fd: int, size: int) -> bytes:
+    """Read so many bytes of an open file, or what there is; the system may hand them out in pieces."""
+    data = os.read(fd, size)
+    while len(data) < size and (piece := os.read(fd, size - len(data))):
+        data += piece
+    return data
 
 
 def _version(seen: os.stat_result) -> tuple[int, int, int]:
@@ -134,29 +141,32 @@ def sha256_of(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> str
     """
     fd = open_regular(path, dir_fd=dir_fd)
     try:
-        return digest_of(fd)
+        return digest_of(partial(os.read, fd))
     finally:
         os.close(fd)
 
 
-def chunks(fd: int, digest: Any = None) -> Iterator[bytes]:
+def chunks(read: Callable[[int], bytes], digest: Any = None) -> Iterator[bytes]:
     """Read an open file to its end, feeding what is read to a digest.
 
+    Args:
+        read: Returns so many bytes, or fewer; none at the end.
+        digest: As ``hashlib`` makes them.
+
     Examples:
-        >>> reader, writer = os.pipe()
-        >>> _ = os.write(writer, b"abc"), os.close(writer)
-        >>> list(chunks(reader)), os.close(reader)
-        ([b'abc'], None)
+        >>> import io
+        >>> list(chunks(io.BytesIO(b"abc").read))
+        [b'abc']
     """
-    while data := os.read(fd, _CHUNK):
+    while data := read(_CHUNK):
         if digest is not None:
             digest.update(data)
         yield data
 
 
-def digest_of(fd: int) -> str:
-    """Return the sha256 of an open file, from where it stands to its end, as hex."""
+def digest_of(read: Callable[[int], bytes]) -> str:
+    """Return the sha256 of an open file, from where it stands to its end, as hex; ``read`` as for ``chunks``."""
     digest = hashlib.sha256()
-    for _ in chunks(fd, digest):
+    for _ in chunks(read, digest):
         pass
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from ..errors import InvalidConfig, LeaseLost, OutputError, OutputExists
 from ..file_utils.folders import open_folder
 from ..model import ALLOWED_EXTENSIONS, Intent
 from . import formats, planning, publishing
-from .filing import file_job, file_jobs, finished_path, read_result_file, result_of, write_result_file
+from .filing import file_jobs, finished_path, read_result_file, result_of
 from .planning import Plan, plan_outputs
 from .publishing import Terms, remove_leftovers
 from .staging import collect_parts, collect_staging, discard_staging, fence_staging, finish_staging
@@ -32,7 +32,6 @@ __all__ = [
     "deliver",
     "discard_staging",
     "fence_staging",
-    "file_job",
     "file_jobs",
     "final_path",
     "finish_staging",
@@ -43,7 +42,6 @@ __all__ = [
     "remove_leftovers",
     "result_of",
     "write_outputs",
-    "write_result_file",
     "write_together",
 ]
 
@@ -124,9 +122,9 @@ class Publication:
     receipt: dict[str, Any] = field(default_factory=dict, init=False)
     _plan: Plan = field(default_factory=lambda: Plan([], [], {}), init=False)
 
-    def plan(self) -> None:
+    def plan(self, seen: dict[str, str]) -> None:
         """Make the staged files durable, and choose their final paths."""
-        self._plan = plan_outputs(self.result, self.dest_paths)
+        self._plan = plan_outputs(self.result, self.dest_paths, seen)
         failpoints.reach("publish.hashed")
 
     def promise(self) -> None:
@@ -167,7 +165,8 @@ def write_together(
         For each job the publication with its receipt, or what ended it: what ``write_outputs`` would raise.
     """
     batch = Batch(publications)
-    batch.step(Publication.plan)
+    seen: dict[str, str] = {}
+    batch.step(lambda publication: publication.plan(seen))
     with batch.sharing(one_commit):
         batch.step(Publication.promise)
     with publishing.Folders() as folders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from ..file_utils import disk, linking
 from ..model import MAX_CONFIG_BYTES
 
 _MAX_RESULT_BYTES = 16 * 1024 * 1024
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def finished_path(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> Path:
@@ -32,82 +34,35 @@ def finished_path(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> Path:
     Returns:
         A path that is free, or already holds this very file.
     """
-    folder = Path(cfg["paths"]["jobs_finished"]) / _subfolder(job, cfg)
-    stem = Path(job["config_name"]).stem
-    versions = (folder / (f"{stem}.yaml" if n == 1 else f"{stem}_v{n}.yaml") for n in count(1))
-    ours = {job["config_sha256"], _sha256(_snapshot(job))}
-    return next(path for path in versions if not os.path.lexists(path) or _hash_of(path) in ours)
-
-
-def file_job(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> Path:
-    """Move the job file of a done job from processing/ to finished/, as the bytes that ran.
-
-    The file appears in finished/ as a copy: a second hard link would change with an edit of the first. In
-    processing/ it is removed only while it still holds those bytes; an edited file is a new submission and
-    stays. A missing one is written from the row.
-
-    Args:
-        job: The row: config_name, media, config_path, config_sha256, source_yaml.
-        cfg: The settings.
-
-    Returns:
-        Where it is now.
-
-    Raises:
-        DiskFull: There is no room.
-        OutputError: finished/ or processing/ cannot be written.
-    """
-    source, target = Path(job["config_path"]), finished_path(job, cfg)
-    if not os.path.lexists(target):
-        file_utils.make_folder(target.parent)
-        file_utils.write_atomically(target, _bytes_that_ran(job), replace=False)
-    failpoints.reach("yaml.linked")
-    _remove_if_unchanged(source, job["config_sha256"])
-    failpoints.reach("yaml.moved")
-    return target
-
-
-def write_result_file(finished_yaml_path: str | Path, content: Mapping[str, Any]) -> Path:
-    """Write ``<stem>.result.json`` beside a finished job file, for scripts that see only the folder.
-
-    Args:
-        finished_yaml_path: What ``finished_path`` or ``file_job`` returned.
-        content: What to tell; ``config_name`` tells whose file it is.
-
-    Returns:
-        The path of the result file.
-
-    Raises:
-        ValueError: ``content`` cannot be said in strict JSON.
-        OutputExists: A file of that name is not this job's.
-        DiskFull: There is no room.
-        OutputError: It cannot be written.
-    """
-    path = Path(finished_yaml_path).with_suffix(".result.json")
-    data = _result_bytes(path, content)
-    if data is not None:
-        file_utils.make_folder(path.parent)
-        file_utils.write_atomically(path, data)
-    failpoints.reach("receipt.after")
-    return path
+    return Path(_place(job, cfg)[0])
 
 
 def file_jobs(
     jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], cfg: Mapping[str, Any]
 ) -> dict[str, Exception]:
-    """Do for many jobs what ``write_result_file`` and ``file_job`` do for one; each folder is synced once.
+    """Move the files of done jobs from processing/ to finished/, as the bytes that ran, a result file beside each.
+
+    ``<stem>.result.json`` is for scripts that see only the folder. The job file appears in finished/ as a copy: a
+    second hard link would change with an edit of the first. In processing/ it is removed only while it still holds
+    those bytes; an edited file is a new submission and stays. A missing one is written from the row. Many jobs share
+    the work of making folders durable.
 
     Args:
-        jobs: Rows of done jobs, each with the content of its result file.
+        jobs: Rows of done jobs (config_name, media, config_path, config_sha256, source_yaml), each with the content
+            of its result file, whose ``config_name`` tells whose file it is.
         cfg: The settings.
 
     Returns:
-        By config_name, what kept a job from being filed; such a job can be filed again.
+        By config_name, what kept a job from being filed, such as DiskFull, OutputError, or OutputExists where the
+        result file's name is a stranger's; such a job can be filed again.
+
+    Raises:
+        ValueError: A content cannot be said in strict JSON.
     """
-    synced = Once()
+    once = Once()
     with ExitStack() as parts:
-        filings = Batch([_Filing(job, content, cfg, parts, synced) for job, content in jobs], (E3Error, OSError))
-        for step in (_Filing.write, _Filing.sync, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear):
+        filings = Batch([_Filing(job, content, cfg, parts, once) for job, content in jobs], (E3Error, OSError))
+        for step in (_Filing.write, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear):
             filings.step(step)
     ends = zip(jobs, filings.ends, strict=True)
     return {job["config_name"]: end for (job, _), end in ends if isinstance(end, Exception)}
@@ -117,36 +72,27 @@ class _Filing:
     """One job of a batch on its way to finished/; the steps are taken by all of the batch in turn."""
 
     def __init__(
-        self,
-        job: Mapping[str, Any],
-        content: Mapping[str, Any],
-        cfg: Mapping[str, Any],
-        parts: ExitStack,
-        synced: Once,
+        self, job: Mapping[str, Any], content: Mapping[str, Any], cfg: Mapping[str, Any], parts: ExitStack, once: Once
     ) -> None:
-        self._job, self._content, self._cfg, self._parts, self._synced = job, content, cfg, parts, synced
-        self._source = Path(job["config_path"])
-        self._target = self._result = Path()
+        self._job, self._content, self._cfg, self._parts, self._once = job, content, cfg, parts, once
+        self._source: str = job["config_path"]
+        self._target = self._result = self._folder = ""
         self._hidden_result = self._hidden_job = ""
 
     def write(self) -> None:
-        """Write what is missing under hidden names."""
-        self._target = finished_path(self._job, self._cfg)
-        self._result = self._target.with_suffix(".result.json")
-        file_utils.make_folder(self._target.parent)
+        """Write what is missing under hidden names, durably."""
+        self._target, is_free = _place(self._job, self._cfg)
+        self._result = _result_path(self._target)
+        self._folder = os.path.dirname(self._target)  # noqa: PTH120 - text: asked for every job
+        self._once.do(("made", self._folder), lambda: file_utils.make_folder(self._folder))
         told = _result_bytes(self._result, self._content)
         if told is not None:
             self._hidden_result = self._hide(told)
-        if not os.path.lexists(self._target):
+        if is_free:
             self._hidden_job = self._hide(_bytes_that_ran(self._job))
 
     def _hide(self, data: bytes) -> str:
-        return self._parts.enter_context(linking.hidden_file([data], self._target.parent, durable=False))
-
-    def sync(self) -> None:
-        """Make the bytes durable, before they have a name."""
-        for hidden in filter(None, (self._hidden_result, self._hidden_job)):
-            disk.fsync_file(hidden)
+        return self._parts.enter_context(linking.hidden_file([data], Path(self._folder)))
 
     def appear(self) -> None:
         """Give the files their names."""
@@ -160,22 +106,19 @@ class _Filing:
 
     def settle(self) -> None:
         """Make the names durable."""
-        self._sync_folder(self._target.parent)
+        self._once.do(("settled", self._folder), lambda: file_utils.fsync_dir(self._folder))
 
     def leave(self) -> None:
         """Remove the job file from processing/, if it is still what ran."""
         if _hash_of(self._source) == self._job["config_sha256"]:
-            with disk.naming_faults(self._source):
-                disk.patiently(self._source.unlink, missing_ok=True)
+            with disk.naming_faults(self._source), contextlib.suppress(FileNotFoundError):
+                disk.patiently(os.unlink, self._source)
         failpoints.reach("yaml.moved")
 
     def clear(self) -> None:
         """Make its absence durable."""
-        if self._source.parent.is_dir():
-            self._sync_folder(self._source.parent)
-
-    def _sync_folder(self, folder: Path) -> None:
-        self._synced.do(folder, lambda: file_utils.fsync_dir(folder))
+        folder = os.path.dirname(self._source)  # noqa: PTH120
+        self._once.do(("cleared", folder), lambda: os.path.isdir(folder) and file_utils.fsync_dir(folder))  # noqa: PTH112
 
 
 def result_of(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -188,13 +131,10 @@ def result_of(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> dict[str, Any] 
     Returns:
         The content of the result file, or None when the job has not run yet.
     """
-    folder = Path(cfg["paths"]["jobs_finished"]) / _subfolder(job, cfg)
-    if not os.path.lexists(folder / f"{Path(job['config_name']).stem}.yaml"):
-        return None
-    job_file = finished_path(job, cfg)
-    told = read_result_file(job_file.with_suffix(".result.json"))
-    is_told = told is not None and told.get("config_sha256") == job["config_sha256"] and job_file.is_file()
-    return told if is_told and told and told.get("config_name") == job["config_name"] else None
+    job_file, is_free = _place(job, cfg)
+    told = None if is_free else read_result_file(Path(_result_path(job_file)))
+    is_told = told is not None and all(told.get(key) == job[key] for key in ("config_name", "config_sha256"))
+    return told if is_told else None
 
 
 def read_result_file(path: Path) -> dict[str, Any] | None:
@@ -206,22 +146,39 @@ def read_result_file(path: Path) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and told.get("status") == "done" else None
 
 
-def _subfolder(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> Path:
+def _place(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> tuple[str, bool]:
+    """Say where the file of a done job belongs, and whether nothing is there yet."""
+    root = cfg["paths"]["jobs_finished"]
+    folder = str(Path(root, _subfolder(job, cfg)))
+    stem = os.path.join(folder, os.path.splitext(job["config_name"])[0])  # noqa: PTH118, PTH122 - text
+    paths = (f"{stem}.yaml" if number == 1 else f"{stem}_v{number}.yaml" for number in count(1))
+    path = next(path for path in paths if not os.path.lexists(path) or _is_of(job, path))
+    return path, not os.path.lexists(path)
+
+
+def _is_of(job: Mapping[str, Any], path: str) -> bool:
+    return _hash_of(path) in (job["config_sha256"], _sha256(_snapshot(job)))
+
+
+def _result_path(job_file: str) -> str:
+    """Name the result file that lies beside a finished job file.
+
+    Examples:
+        >>> _result_path("finished/a.yaml")
+        'finished/a.result.json'
+    """
+    return f"{job_file.removesuffix('.yaml')}.result.json"
+
+
+def _subfolder(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> str:
     """Mirror the folders under processing/; a file from elsewhere goes straight into its medium's folder."""
-    try:
-        return Path(job["config_path"]).parent.relative_to(cfg["paths"]["jobs_processing"])
-    except ValueError:
-        return Path(job["media"])
+    root = os.path.join(cfg["paths"]["jobs_processing"], "")  # noqa: PTH118 - text: asked for every job
+    if not file_utils.lies_below(job["config_path"], root):
+        return job["media"]
+    return os.path.dirname(job["config_path"][len(root) :])  # noqa: PTH120
 
 
-def _remove_if_unchanged(path: Path, sha256: str) -> None:
-    if _hash_of(path) == sha256:
-        with disk.naming_faults(path):
-            disk.patiently(path.unlink, missing_ok=True)
-        file_utils.fsync_dir(path.parent)
-
-
-def _result_bytes(path: Path, content: Mapping[str, Any]) -> bytes | None:
+def _result_bytes(path: str, content: Mapping[str, Any]) -> bytes | None:
     """Return what a result file has to hold; None if it holds that already."""
     data = _laid_out(content).encode()
     if not os.path.lexists(path):
@@ -241,21 +198,20 @@ def _laid_out(content: Mapping[str, Any]) -> str:
           "metadata": {"bytes": 5}
         }
     """
-    lines = [f"  {_json(key)}: {_json(value)}" for key, value in content.items()]
+    lines = [f"  {_ENCODE(key)}: {_ENCODE(value)}" for key, value in content.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
-
-
 def _bytes_that_ran(job: Mapping[str, Any]) -> bytes:
-    """Return the job file's bytes while they are those that ran, else what the row keeps of them."""
-    data = _read(Path(job["config_path"]))
-    return data if data and _sha256(data) == job["config_sha256"] else _snapshot(job)
+    """Return the job file's bytes as they ran: what the row keeps of them, unless that lacks what text leaves out."""
+    kept = _snapshot(job)
+    if _sha256(kept) == job["config_sha256"]:
+        return kept
+    data = _read(job["config_path"])
+    return data if data and _sha256(data) == job["config_sha256"] else kept
 
 
-def _tells_of(path: Path, config_name: str | None) -> bool:
+def _tells_of(path: str, config_name: str | None) -> bool:
     try:
         known = json.loads(_read(path, _MAX_RESULT_BYTES) or b"")
     except (ValueError, RecursionError):
@@ -271,15 +227,15 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _hash_of(path: Path) -> str | None:
+def _hash_of(path: str) -> str | None:
     data = _read(path)
     return None if data is None else _sha256(data)
 
 
-def _read(path: Path, limit: int = MAX_CONFIG_BYTES) -> bytes | None:
+def _read(path: str | Path, limit: int = MAX_CONFIG_BYTES) -> bytes | None:
     """Return the bytes of a regular file, or None for anything else."""
     try:
-        with os.fdopen(file_utils.open_regular(path), "rb") as file:
+        with os.fdopen(file_utils.open_regular(path), "rb", buffering=0) as file:
             data = file.read(limit + 1)
     except (InvalidConfig, OSError):
         return None

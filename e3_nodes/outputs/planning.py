@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import FileIO
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from ..file_utils import disk, reading
 from ..model import ALLOWED_EXTENSIONS, Intent
 from . import formats, publishing
 from .publishing import Signature
+
+_SMALL = 4 << 20
+"""Results of so many bytes are read once, and looked through and hashed in memory."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,13 @@ class _Staged:
     signature: Signature
 
 
-def plan_outputs(result: Mapping[str, Any], dest_paths: Mapping[str, Any]) -> Plan:
+def plan_outputs(result: Mapping[str, Any], dest_paths: Mapping[str, Any], seen: dict[str, str] | None = None) -> Plan:
     """Look at each artifact, make it durable, hash it, and choose its final path.
 
     Args:
         result: What the backend says; ``artifacts`` names the staged files.
         dest_paths: Where the results belong (see ``outputs.write_outputs``).
+        seen: As for ``file_utils.disk.real_text``, where results of several jobs are planned.
 
     Returns:
         The intents in order, with warnings.
@@ -60,12 +64,13 @@ def plan_outputs(result: Mapping[str, Any], dest_paths: Mapping[str, Any]) -> Pl
         OutputExists: A final path is taken.
         DiskFull: An artifact cannot be made durable.
     """
-    asked = Path(dest_paths["file_path"])
+    asked = dest_paths["file_path"]
     made = _choose(result.get("artifacts", ()), dest_paths.get("nodes"))
     if not made:
         raise OutputError(_nothing_made(dest_paths.get("nodes")), code="no_outputs")
-    wanted = asked.suffix[1:]
-    staged = [_inspect(path, dest_paths["staging"], wanted.lower()) for path in made]
+    wanted = _split(asked)[1]
+    seen = {} if seen is None else seen
+    staged = [_inspect(path, dest_paths["staging"], wanted.lower(), seen) for path in made]
     paths = _place(asked, staged, dest_paths)
     intents = [
         Intent(number=number, staged_path=file.path, final_path=path, bytes=file.bytes, sha256=file.sha256)
@@ -98,45 +103,43 @@ def _nothing_made(nodes: Sequence[str] | None) -> str:
     return f"ComfyUI reports success, and no file was made{by}"
 
 
-def _inspect(path: str, staging: str, wanted: str) -> _Staged:
+def _inspect(path: str, staging: str, wanted: str, seen: dict[str, str]) -> _Staged:
     """Accept one artifact: in our own staging, regular, whole, of an allowed type; then fsync and hash it."""
-    real = disk.real_path(path)
-    if not file_utils.is_inside(real, staging) or Path(path).is_symlink():
+    real = disk.real_text(path, seen)
+    if not file_utils.is_inside(real, staging) or os.path.islink(path):  # noqa: PTH114 - text, here and below
         raise OutputError(f"{path} is a link, or outside this attempt's folder {staging}", code="invalid")
+    name = os.path.basename(real)  # noqa: PTH119
     with disk.naming_faults(real), os.fdopen(_open(real), "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
-        found = formats.sniff(file.read(formats.HEAD_BYTES))
-        extension = formats.choose_extension(wanted, real.suffix[1:].lower(), found)
-        if extension is None or not formats.is_complete(file, before.st_size, extension):
-            raise OutputError(f"{real.name} is empty, cut off or damaged ({before.st_size} bytes)")
-        _check_extension(extension, real)
-        disk.fsync_file(real)
-        return _hash(file, real, extension, publishing.signature_of(before))
+        content = BytesIO(reading.read_whole(file.fileno(), before.st_size)) if before.st_size <= _SMALL else file
+        found = formats.sniff(content.read(formats.HEAD_BYTES))
+        extension = formats.choose_extension(wanted, _split(name)[1].lower(), found)
+        if extension is None or not formats.is_complete(content, before.st_size, extension):
+            raise OutputError(f"{name} is empty, cut off or damaged ({before.st_size} bytes)")
+        _check_extension(extension, name)
+        disk.fsync_open(file.fileno(), real)
+        content.seek(0)
+        sha256 = reading.digest_of(content.read)
+        signature = publishing.signature_of(before)
+        if publishing.signature_of(os.fstat(file.fileno())) != signature:
+            raise OutputError(f"{name} is still being written to, though ComfyUI reports success")
+    return _Staged(real, extension, before.st_size, sha256, signature)
 
 
-def _hash(file: FileIO, path: Path, extension: str, before: Signature) -> _Staged:
-    file.seek(0)
-    sha256 = reading.digest_of(file.fileno())
-    after = os.fstat(file.fileno())
-    if publishing.signature_of(after) != before:
-        raise OutputError(f"{path.name} is still being written to, though ComfyUI reports success")
-    return _Staged(str(path), extension, after.st_size, sha256, before)
-
-
-def _open(path: Path) -> int:
+def _open(path: str) -> int:
     try:
         return reading.open_regular(path)
     except (InvalidConfig, FileChanging) as exc:
         raise OutputError(str(exc)) from exc
 
 
-def _check_extension(extension: str, path: Path) -> None:
+def _check_extension(extension: str, name: str) -> None:
     if extension not in ALLOWED_EXTENSIONS:
         allowed = " ".join(sorted(ALLOWED_EXTENSIONS))
-        raise OutputError(f"{path.name} is no result that E3 publishes; allowed are {allowed}", code="invalid")
+        raise OutputError(f"{name} is no result that E3 publishes; allowed are {allowed}", code="invalid")
 
 
-def _place(asked: Path, staged: Sequence[_Staged], dest_paths: Mapping[str, Any]) -> list[str]:
+def _place(asked: str, staged: Sequence[_Staged], dest_paths: Mapping[str, Any]) -> list[str]:
     """Give each file its final path; with ``version`` the whole set moves to the first free number."""
     policy = dest_paths.get("if_exists", "fail")
     earlier = dest_paths.get("earlier", ())
@@ -151,21 +154,28 @@ def _place(asked: Path, staged: Sequence[_Staged], dest_paths: Mapping[str, Any]
             raise OutputExists(f"{taken} already exists, and this job did not make it")
 
 
-def _final_path(asked: Path, number: int, extension: str, version: int) -> str:
+def _final_path(asked: str, number: int, extension: str, version: int) -> str:
     """Name one file of a set.
 
     Examples:
-        >>> _final_path(Path("cat.png"), 3, "webp", 2)
-        'cat_v2_3.webp'
-        >>> _final_path(Path("{index}", "cat.png"), 3, "png", 1) == str(Path("3", "cat.png"))
-        True
+        >>> _final_path("cat.png", 3, "webp", 2), _final_path("{index}/cat.PNG", 3, "png", 1)
+        ('cat_v2_3.webp', '3/cat.PNG')
     """
-    has_index = "{index}" in str(asked)
-    named = Path(str(asked).replace("{index}", str(number)))
-    suffix = named.suffix if named.suffix[1:].lower() == extension else f".{extension}"
+    stem, own = _split(asked.replace("{index}", str(number)))
     mark = f"_v{version}" if version > 1 else ""
-    order = f"_{number}" if number > 1 and not has_index else ""
-    return str(named.with_name(f"{named.stem}{mark}{order}{suffix}"))
+    order = f"_{number}" if number > 1 and "{index}" not in asked else ""
+    return f"{stem}{mark}{order}.{own if own.lower() == extension else extension}"
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Split a path at the dot of its extension.
+
+    Examples:
+        >>> _split("out.d/cat.png"), _split("out.d/cat")
+        (('out.d/cat', 'png'), ('out.d/cat', ''))
+    """
+    stem, _, extension = os.path.basename(path).rpartition(".")  # noqa: PTH119
+    return (path[: -len(extension) - 1], extension) if stem and extension else (path, "")
 
 
 def first_path(dest_paths: Mapping[str, Any]) -> str:
@@ -175,8 +185,8 @@ def first_path(dest_paths: Mapping[str, Any]) -> str:
         >>> first_path({"file_path": "cat_{index}.png"})
         'cat_1.png'
     """
-    asked = Path(dest_paths["file_path"])
-    return _final_path(asked, 1, asked.suffix[1:].lower(), 1)
+    asked = dest_paths["file_path"]
+    return _final_path(asked, 1, _split(asked)[1].lower(), 1)
 
 
 def is_free(path: str, policy: str, earlier: Sequence[Intent]) -> bool:
@@ -191,9 +201,9 @@ def is_free(path: str, policy: str, earlier: Sequence[Intent]) -> bool:
         >>> is_free("/no/such/file.png", "fail", [])
         True
     """
-    target = Path(path)
-    if not os.path.lexists(target):
+    if not os.path.lexists(path):
         return True
+    target = Path(path)
     if target.is_symlink() or not target.is_file():
         return False
     with disk.naming_faults(target):

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -80,7 +81,7 @@ class Folders:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._open: dict[Path, Folder] = {}
+        self._open: dict[str, Folder] = {}
         self._settled = Once()
 
     def __enter__(self) -> Folders:
@@ -91,14 +92,14 @@ class Folders:
 
     def of(self, path: str, roots: Sequence[str]) -> Folder:
         """Open the folder of a final path under one of the roots, unless it is open already."""
-        parent = Path(path).parent
+        parent = os.path.dirname(path)  # noqa: PTH120 - text: asked for every job
         if parent not in self._open:
-            self._open[parent] = self._stack.enter_context(open_folder(parent, roots))
+            self._open[parent] = self._stack.enter_context(open_folder(Path(parent), roots))
         return self._open[parent]
 
     def settle(self, intents: Sequence[Intent]) -> None:
         """Make the names of delivered files durable; what is wrong with a folder is said to each that used it."""
-        for parent in dict.fromkeys(Path(intent["final_path"]).parent for intent in intents):
+        for parent in {os.path.dirname(intent["final_path"]): None for intent in intents}:  # noqa: PTH120
             self._settled.do(parent, self._open[parent].settle)
         failpoints.reach("publish.dir_synced")
 
@@ -167,7 +168,7 @@ def _taken(exc: OutputExists, terms: Terms, delivered: list[str]) -> OutputError
 
 
 def _deliver(intent: Intent, folder: Folder, terms: Terms) -> None:
-    name = Path(intent["final_path"]).name
+    name = os.path.basename(intent["final_path"])  # noqa: PTH119 - text: asked for every job
     present = folder.lstat(name)
     if present is not None and _is_delivered(intent, folder, name, present):
         return
@@ -202,11 +203,20 @@ def _check_replaceable(intent: Intent, folder: Folder, name: str, present: os.st
 def _check_staged(intent: Intent, terms: Terms) -> Signature:
     """Make sure that the staged file still holds the promised bytes; return its signature."""
     path = intent["staged_path"]
+    if (hashed := terms.hashed.get(path)) is not None and _signature_at(path) == hashed:
+        return hashed
     with disk.naming_faults(path), _opened(path) as fd:
         signature = signature_of(os.fstat(fd))
-        if terms.hashed.get(path) == signature or reading.digest_of(fd) == intent["sha256"]:
+        if reading.digest_of(partial(os.read, fd)) == intent["sha256"]:
             return signature
     raise StagingLost(f"{path} is not the file any more that was promised")
+
+
+def _signature_at(path: str) -> Signature | None:
+    try:
+        return signature_of(os.lstat(path))
+    except OSError:
+        return None
 
 
 @contextmanager
@@ -277,7 +287,7 @@ def _copied(intent: Intent, folder: Folder) -> Iterator[str]:
     """Lend a hidden, durable copy of the staged file in the final folder."""
     digest = sha256()
     with _opened(intent["staged_path"]) as fd:
-        content = reading.chunks(fd, digest)
+        content = reading.chunks(partial(os.read, fd), digest)
         with linking.hidden_file(content, folder.path, dir_fd=folder.fd, stem=_stem(intent)) as part:
             if digest.hexdigest() != intent["sha256"]:
                 raise StagingLost(f"{intent['staged_path']} changed while it was copied")
@@ -305,6 +315,6 @@ def _stem(intent: Intent) -> str:
 
 def _is_same_file(one: str, other: str) -> bool:
     try:
-        return Path(one).samefile(other)
+        return os.path.samefile(one, other)  # noqa: PTH121 - text: asked for every job
     except OSError:
         return False

@@ -50,6 +50,10 @@ class ListStore(SearchStore):
         found = self._fetch("job_by_identity", identity=mapping.identity(config_name))
         return mapping.job_from(found[0]) if found else None
 
+    def get_jobs(self, config_names: Sequence[str]) -> list[Job]:
+        identities = mapping.to_json([mapping.identity(name) for name in config_names])
+        return [mapping.job_from(row) for row in self._fetch("jobs_by_identity", identities=identities)]
+
     def count_by_status(self) -> dict[str, int]:
         return _totals(self._fetch("totals", media=None, workflow_id=None))
 

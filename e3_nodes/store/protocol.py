@@ -259,6 +259,10 @@ class JobStore(Protocol):
         """Return the whole row by name, with or without ``.yaml``, in any case and normal form; or None."""
         ...
 
+    def get_jobs(self, config_names: Sequence[str]) -> list[Job]:
+        """Return the whole rows of so many names, those that there are, in no order."""
+        ...
+
     def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> JobPage:
         """Return a page of light rows (without config, source, trace) in order of the filter's sort."""
         ...

@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "F41": ("unit/test_publish_faults.py::test_publish_faults_removed_parent_is_made_again_by_delivering_again",
             "unit/test_publish_faults.py::test_publish_faults_moved_parent_is_noticed"),
     "F42": ("unit/test_drop_folder.py::test_drop_folder_look_survives_the_folder_being_removed_and_made_again",
-            "unit/test_outputs.py::test_outputs_file_job_writes_a_missing_file_from_the_row"),
+            "unit/test_outputs.py::test_outputs_file_jobs_writes_a_missing_file_from_the_row"),
     "F43": ("contract/test_store.py::test_store_upsert_job_names_that_differ_in_case_are_one_job",
             "contract/test_store.py::test_store_upsert_job_names_in_two_normal_forms_are_one_job"),
     "F44": ("unit/test_file_utils.py::test_file_utils_patiently_waits_while_somebody_holds_the_file",),

@@ -149,7 +149,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "fsync of a result removed",
         "F50",
         "outputs/planning.py",
-        (("        disk.fsync_file(real)\n", ""),),
+        (("        disk.fsync_open(file.fileno(), real)\n", ""),),
         (ORDER,),
     ),
     Mutant(
@@ -266,8 +266,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "outputs/filing.py",
         (
             (
-                "(_Filing.write, _Filing.sync, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear)",
-                "(_Filing.write, _Filing.leave, _Filing.sync, _Filing.appear, _Filing.settle, _Filing.clear)",
+                "(_Filing.write, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear)",
+                "(_Filing.write, _Filing.leave, _Filing.appear, _Filing.settle, _Filing.clear)",
             ),
         ),
         (scenario("failpoints", "1", "yaml.moved,yaml.linked"),),

@@ -39,6 +39,16 @@ def test_store_get_job_unknown_is_none(db: JobStore) -> None:
     assert db.get_job("nobody.yaml") is None
 
 
+def test_store_get_jobs_returns_those_that_there_are(db: JobStore) -> None:
+    add_jobs(db, 1, 2, 3)
+
+    found = db.get_jobs([job_name(3).upper()[:-5], "nobody.yaml", job_name(1), job_name(1)])
+
+    assert sorted(job["config_name"] for job in found) == [job_name(1), job_name(3)]
+    assert all(job == db.get_job(job["config_name"]) for job in found)
+    assert db.get_jobs([]) == []
+
+
 VERBS: dict[str, Callable[[JobStore, str], Any]] = {
     "retry": lambda db, name: db.retry_job(name),
     "cancel": lambda db, name: db.cancel_job(name),

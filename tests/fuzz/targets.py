@@ -239,7 +239,7 @@ class Paths(Target):
         assert ".." not in text.replace("\\", "/").split("/") and not ntpath.splitdrive(text)[0]
         real = outputs.final_path(text, self.cfg)
         for number, version in itertools.product((1, 12), (1, 2)):
-            path = planning._final_path(Path(real), number, "png", version)
+            path = planning._final_path(real, number, "png", version)
             check_lies_inside(path, self.cfg)
             assert all(len(part.encode()) <= 255 for part in Path(path).parts)
 

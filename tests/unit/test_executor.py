@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from comfyui_e3.e3_nodes import executor, outputs
 from comfyui_e3.e3_nodes.backends.base import Sighting
 from comfyui_e3.e3_nodes.errors import DiskFull, HostUnavailable, PromptRefused
 from comfyui_e3.e3_nodes.model import Result
-from comfyui_e3.e3_nodes.station import FIT_SECONDS, FitFolders, Station
+from comfyui_e3.e3_nodes.station import FIT_SECONDS, ORPHAN_SECONDS, FitFolders, Seldom, Station
 from comfyui_e3.e3_nodes.turnstile import Turnstile
 from fakes import FakeBackend, Home, opened_home
 
@@ -41,6 +42,17 @@ def _error(error_type: str, trace: str = "node 3 (X): ValueError: no") -> Callab
 
 def test_executor_run_once_without_a_job_is_idle(run_once) -> None:
     assert run_once() is False
+
+
+def test_executor_run_once_seldom_looks_for_leases_that_ran_out(home, backend, monkeypatch) -> None:
+    seconds, looks = [0.0], []
+    station = replace(Station(backend), orphan_search=Seldom(ORPHAN_SECONDS, clock=lambda: seconds[0]))
+    monkeypatch.setattr(type(home.db), "recover_orphans", lambda _db, now: looks.append(seconds[0]))
+
+    for seconds[0] in (0.0, ORPHAN_SECONDS / 2, ORPHAN_SECONDS, ORPHAN_SECONDS + 0.1):
+        executor.run_once(home.cfg, home.workflows, home.db, "w1", station=station)
+
+    assert looks == [0.0, ORPHAN_SECONDS]
 
 
 def test_executor_run_once_makes_the_file_and_files_the_job(home, run_once) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import outputs, store
 from comfyui_e3.e3_nodes.errors import OutputError
-from comfyui_e3.e3_nodes.filer import Filer
+from comfyui_e3.e3_nodes.filer import BRIEF_GATHER_SECONDS, GATHER_SECONDS, Filer
 from comfyui_e3.e3_nodes.outputs import filing
 from comfyui_e3.tests.stores import make_row
 
@@ -101,6 +101,26 @@ def test_filing_file_jobs_leaves_an_edited_file(house: House) -> None:
 
     assert Path(row["config_path"]).read_text("utf-8") == "job_type: T2V"
     assert (house.finished / row["config_name"]).read_text("utf-8") == row["source_yaml"]
+
+
+@pytest.mark.parametrize(("is_brief", "seconds"), [(False, GATHER_SECONDS), (True, BRIEF_GATHER_SECONDS)])
+def test_filer_gathers_longer_while_jobs_are_brief(is_brief: bool, seconds: float, house: House) -> None:
+    class Stopping(threading.Event):
+        def __init__(self) -> None:
+            super().__init__()
+            self.waits: list[float | None] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits.append(timeout)
+            return True
+
+    with store.init_db(":memory:") as db:
+        filer = Filer(house.cfg, db, lambda: is_brief)
+        filer.end()
+
+        filer.work(stopping := Stopping())
+
+    assert stopping.waits == [seconds]
 
 
 def test_filer_files_what_it_was_given_before_it_ends(house: House) -> None:

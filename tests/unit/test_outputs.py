@@ -341,6 +341,17 @@ def test_outputs_write_outputs_works_where_the_output_folder_is_a_link(house: Ho
 
 
 # --- if_exists ------------------------------------------------------------------------------------
+def file_one(job: dict[str, Any], cfg: dict[str, Any], **told: Any) -> Path:
+    """File one job with a result file that tells its name and more; raise what kept it from being filed."""
+    for fault in outputs.file_jobs([(job, {"config_name": job["config_name"], **told})], cfg).values():
+        raise fault
+    return outputs.finished_path(job, cfg)
+
+
+def result_file(job_file: Path) -> Path:
+    return job_file.with_suffix(".result.json")
+
+
 def put(house: House, name: str, data: bytes = b"theirs") -> Path:
     path = house.finished / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -565,45 +576,45 @@ def test_outputs_deliver_of_nothing_is_an_error() -> None:
 
 
 # --- the job file ---------------------------------------------------------------------------------
-def test_outputs_file_job_mirrors_the_folders(house: House) -> None:
+def test_outputs_file_jobs_mirrors_the_folders(house: House) -> None:
     job = house.job(folder="image/knights/rain")
 
-    filed = outputs.file_job(job, house.cfg)
+    filed = file_one(job, house.cfg)
 
     assert filed == house.finished / "image" / "knights" / "rain" / job["config_name"]
     assert filed.read_bytes() == job["source_yaml"].encode()
     assert not Path(job["config_path"]).exists()
 
 
-def test_outputs_file_job_twice_is_once(house: House) -> None:
+def test_outputs_file_jobs_twice_is_once(house: House) -> None:
     job = house.job()
 
-    assert outputs.file_job(job, house.cfg) == outputs.file_job(job, house.cfg)
+    assert file_one(job, house.cfg) == file_one(job, house.cfg)
 
-    assert len(house.files()) == 1
+    assert len(house.files()) == 2, "a job file, a result file"
 
 
-def test_outputs_file_job_writes_a_missing_file_from_the_row(house: House) -> None:
+def test_outputs_file_jobs_writes_a_missing_file_from_the_row(house: House) -> None:
     job = house.job()
     Path(job["config_path"]).unlink()
 
-    filed = outputs.file_job(job, house.cfg)
+    filed = file_one(job, house.cfg)
 
     assert filed.read_text() == job["source_yaml"]
 
 
-def test_outputs_file_job_leaves_an_edited_file_as_a_new_submission(house: House) -> None:
+def test_outputs_file_jobs_leaves_an_edited_file_as_a_new_submission(house: House) -> None:
     job = house.job()
     Path(job["config_path"]).write_text("job_type: I2I\n")
 
-    filed = outputs.file_job(job, house.cfg)
+    filed = file_one(job, house.cfg)
 
     assert filed.read_text() == job["source_yaml"]
     assert Path(job["config_path"]).read_text() == "job_type: I2I\n"
 
 
 @pytest.mark.parametrize("linked", [True, False], ids=["same inode", "same bytes"])
-def test_outputs_file_job_finishes_what_a_crash_left(linked: bool, house: House) -> None:
+def test_outputs_file_jobs_finishes_what_a_crash_left(linked: bool, house: House) -> None:
     job = house.job()
     target = house.finished / "image" / job["config_name"]
     target.parent.mkdir(parents=True)
@@ -612,94 +623,90 @@ def test_outputs_file_job_finishes_what_a_crash_left(linked: bool, house: House)
     else:
         target.write_text(job["source_yaml"])
 
-    assert outputs.file_job(job, house.cfg) == target
+    assert file_one(job, house.cfg) == target
 
     assert not Path(job["config_path"]).exists()
-    assert len(house.files()) == 1
+    assert len(house.files()) == 2, "a job file, a result file"
 
 
-def test_outputs_file_job_keeps_the_file_of_an_older_job_of_that_name(house: House) -> None:
-    outputs.file_job(house.job("job_type: T2I\nolder: 1\n"), house.cfg)
+def test_outputs_file_jobs_keeps_the_file_of_an_older_job_of_that_name(house: House) -> None:
+    file_one(house.job("job_type: T2I\nolder: 1\n"), house.cfg)
     job = house.job()
 
-    filed = outputs.file_job(job, house.cfg)
+    filed = file_one(job, house.cfg)
 
     assert filed.name == "T2I_20250101000000_1_cat_v2.yaml"
-    assert outputs.file_job(job, house.cfg) == filed
-    assert len(house.files()) == 2
+    assert file_one(job, house.cfg) == filed
+    assert len(house.files()) == 4, "two job files, two result files"
 
 
-def test_outputs_file_job_keeps_every_byte(house: House) -> None:
+def test_outputs_file_jobs_keeps_every_byte(house: House) -> None:
     text = "\ufeffjob_type: T2I\r\nprompt: ünïcode \u2028\r\n"
     job = house.job(text, source_yaml=text.lstrip("\ufeff"))
 
-    filed = outputs.file_job(job, house.cfg)
+    filed = file_one(job, house.cfg)
 
     assert filed.read_bytes() == text.encode()
 
 
-def test_outputs_file_job_of_a_job_from_elsewhere_goes_into_its_medium(house: House, tmp_path: Path) -> None:
+def test_outputs_file_jobs_of_a_job_from_elsewhere_goes_into_its_medium(house: House, tmp_path: Path) -> None:
     job = house.job(config_path=str(tmp_path / "moved home" / "x.yaml"))
 
-    assert outputs.file_job(job, house.cfg).parent == house.finished / "image"
+    assert file_one(job, house.cfg).parent == house.finished / "image"
 
 
 @posix_only
-def test_outputs_file_job_follows_no_link_in_processing(house: House, tmp_path: Path) -> None:
+def test_outputs_file_jobs_follows_no_link_in_processing(house: House, tmp_path: Path) -> None:
     job = house.job()
     secret = tmp_path / "secret"
     secret.write_text(job["source_yaml"])
     Path(job["config_path"]).unlink()
     Path(job["config_path"]).symlink_to(secret)
 
-    outputs.file_job(job, house.cfg)
+    file_one(job, house.cfg)
 
     assert Path(job["config_path"]).is_symlink()
 
 
 # --- the result file ------------------------------------------------------------------------------
-def test_outputs_write_result_file_tells_scripts_the_same(house: House) -> None:
-    filed = outputs.file_job(house.job(), house.cfg)
+def test_outputs_file_jobs_tells_scripts_in_a_result_file(house: House) -> None:
+    filed = file_one(house.job(), house.cfg, prompt="Ritter ü")
 
-    path = outputs.write_result_file(filed, {"config_name": filed.name, "prompt": "Ritter ü"})
-
-    assert path.name == "T2I_20250101000000_1_cat.result.json"
+    path = filed.with_name("T2I_20250101000000_1_cat.result.json")
     assert json.loads(path.read_text("utf-8")) == {"config_name": filed.name, "prompt": "Ritter ü"}
 
 
-def test_outputs_write_result_file_writes_equal_content_once(house: House) -> None:
-    content = {"config_name": "a.yaml", "bytes": 1}
-    path = outputs.write_result_file(house.finished / "a.yaml", content)
+def test_outputs_file_jobs_writes_an_equal_result_file_once(house: House) -> None:
+    path = result_file(file_one(house.job(), house.cfg, bytes=1))
     before = path.stat()
 
-    outputs.write_result_file(house.finished / "a.yaml", content)
-    outputs.write_result_file(house.finished / "b.yaml", {"config_name": "b.yaml"})
+    file_one(house.job(), house.cfg, bytes=1)
 
     assert os.path.samestat(before, path.stat())
     assert before.st_mtime_ns == path.stat().st_mtime_ns
 
 
-def test_outputs_write_result_file_replaces_its_own_older_one(house: House) -> None:
-    outputs.write_result_file(house.finished / "a.yaml", {"config_name": "a.yaml", "bytes": 1})
+def test_outputs_file_jobs_replaces_its_own_older_result_file(house: House) -> None:
+    file_one(house.job(), house.cfg, bytes=1)
 
-    path = outputs.write_result_file(house.finished / "a.yaml", {"config_name": "a.yaml", "bytes": 2})
+    filed = file_one(house.job(), house.cfg, bytes=2)
 
-    assert json.loads(path.read_text())["bytes"] == 2
+    assert json.loads(result_file(filed).read_text())["bytes"] == 2
 
 
 @pytest.mark.parametrize("theirs", ["{}", "[]", "not json", '{"config_name": "b.yaml"}'])
-def test_outputs_write_result_file_leaves_a_strangers_file(theirs: str, house: House) -> None:
-    path = put(house, "a.result.json", theirs.encode())
+def test_outputs_file_jobs_leaves_a_strangers_result_file(theirs: str, house: House) -> None:
+    path = put(house, "image/T2I_20250101000000_1_cat.result.json", theirs.encode())
 
     with pytest.raises(OutputExists):
-        outputs.write_result_file(house.finished / "a.yaml", {"config_name": "a.yaml"})
+        file_one(house.job(), house.cfg)
 
     assert path.read_text() == theirs
 
 
-def test_outputs_write_result_file_says_only_strict_json(house: House) -> None:
+def test_outputs_file_jobs_says_only_strict_json(house: House) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        outputs.write_result_file(house.finished / "a.yaml", {"config_name": "a.yaml", "cfg": float("nan")})
+        file_one(house.job(), house.cfg, seed=float("nan"))
 
     assert house.files() == {}
 

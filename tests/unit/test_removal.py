@@ -40,7 +40,9 @@ def test_removal_remove_job_is_not_taken_in_again(home: Home) -> None:
 def test_removal_remove_job_takes_a_done_jobs_file_from_finished(home: Home) -> None:
     job = home.submit()
     finish(home.db, lease(home.db))
-    finished = filing.file_job(home.row(job), home.cfg)
+    row = home.row(job)
+    assert filing.file_jobs([(row, {"config_name": row["config_name"]})], home.cfg) == {}
+    finished = filing.finished_path(row, home.cfg)
 
     removal.remove_job(home.db, job["config_name"], home.cfg)
 

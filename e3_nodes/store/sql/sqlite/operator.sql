@@ -12,6 +12,11 @@ SELECT *
 FROM   jobs
 WHERE  identity = :identity;
 
+-- name: jobs_by_identity
+SELECT *
+FROM   jobs
+WHERE  identity IN (SELECT value FROM json_each(:identities));
+
 -- name: names_near
 -- The neighbours of a name that no job has, for a hint.
 SELECT config_name FROM (SELECT config_name FROM jobs WHERE identity >= :identity
