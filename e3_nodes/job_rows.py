@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Desk:
         self._workflows = workflows
         self._media: dict[str, str] = {}
         self._real_folders: dict[str, str] = {}
+        self._rng = random.SystemRandom()
+        self._glance = validation.glance_for(workflows, cfg["job_types"])
 
     def read(self, path: str) -> tuple[dict[str, Any], Signature]:
         """Read one whole file and judge it.
@@ -63,9 +66,10 @@ class Desk:
         job_types = self._cfg["job_types"]
         validation.check_media(parsed["job_type"], media, job_types)
         document = strict_yaml.read(data, source=name)
-        validation.validate_config_schema(
-            document.data, self._workflows, job_types=job_types, position=document.position
-        )
+        if not self._glance.knows(document.data):
+            validation.validate_config_schema(
+                document.data, self._workflows, job_types=job_types, position=document.position
+            )
         _check_same_type(parsed["job_type"], document.data["job_type"], name)
         config = self._settled(document.data)
         return {
@@ -88,7 +92,7 @@ class Desk:
         config = validation.normalize_config(given, self._cfg)
         outputs.final_path(config["outputs"]["file_path"], self._cfg, self._real_folders)
         config["inputs"], config["files"] = inputs.settle_inputs(
-            config["workflow_id"], config["inputs"], self._workflows, self._cfg
+            config["workflow_id"], config["inputs"], self._workflows, self._cfg, self._rng
         )
         return config
 

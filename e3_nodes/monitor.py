@@ -27,7 +27,7 @@ GATHER_SECONDS = 0.01
 SLICE = 50
 """Files judged in a row; between slices other threads, ComfyUI's loop above all, get their turn."""
 
-BATCH = 200
+BATCH = 500
 """Files a transaction."""
 
 MOST_SAID = 20

@@ -32,7 +32,8 @@ class Pulse:
         db: The store.
         backend: The ComfyUI of this process, which knows the progress of its jobs.
         announce: Where events go.
-        wake: Called at once on every change, so that idle lanes look for a job.
+        wake: Called at once on every change, so that idle lanes look for a job; not while the queue is paused and
+            no job is in hand, or each batch of a flood of files would wake them for nothing.
         clock: Monotonic seconds.
         now: UTC milliseconds.
     """
@@ -66,9 +67,10 @@ class Pulse:
         """Look once: wake the lanes on a change, and push what is due."""
         counter = self._db.change_counter()
         if counter != self._counter:
-            self._counter, self._is_news = counter, True
-            self._wake()
             self._look_at_queue()
+            self._counter, self._is_news = counter, True
+            if not self._queue["paused"] or self._queue["totals"][Status.PROCESSING.value]:
+                self._wake()
         now = self._clock()
         if self._is_news and now >= self._state_due:
             self._is_news = False

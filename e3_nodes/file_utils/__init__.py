@@ -191,16 +191,19 @@ def resolve_text_inside(path: str, roots: Sequence[str], *, base: str, seen: dic
         raise InvalidConfig(f"{path!r} is a network path; mount it and add an output root", code="path_unc")
     if not text or "\0" in text:
         raise InvalidConfig(f"{path!r} names no file", code="path_invalid")
-    outside = InvalidConfig(f"{path!r} leads out of the allowed folders", code="path_outside")
     if _DRIVE.match(text) and not Path(text).is_absolute():
-        raise outside
+        raise _outside(path)
     try:
         real = real_text(os.path.join(base, text), seen)  # noqa: PTH118 - text: asked for every job
     except UnicodeEncodeError as exc:  # half of a character, which no file's name can hold
         raise InvalidConfig(f"{path!r} names no file", code="path_invalid") from exc
     if not any(is_inside(real, root) for root in roots):
-        raise outside
+        raise _outside(path)
     return real
+
+
+def _outside(path: str) -> InvalidConfig:
+    return InvalidConfig(f"{path!r} leads out of the allowed folders", code="path_outside")
 
 
 def _with_slash(root: str) -> str:

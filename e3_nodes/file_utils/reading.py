@@ -32,6 +32,11 @@ def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> 
         FileChanging: If another file took its place at that moment.
         OSError: If it is missing or cannot be opened.
     """
+    return _opened(path, dir_fd)[0]
+
+
+def _opened(path: str | os.PathLike[str], dir_fd: int | None) -> tuple[int, os.stat_result]:
+    """Open a regular file; return its stat as well."""
     seen = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
     if not stat.S_ISREG(seen.st_mode):
         kind = _kind(seen.st_mode)
@@ -42,10 +47,11 @@ def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> 
         if exc.errno in (errno.ELOOP, errno.ENXIO):
             raise _changing(path) from exc
         raise
-    if not _is_same(seen, os.fstat(fd)):
+    opened = os.fstat(fd)
+    if not _is_same(seen, opened):
         os.close(fd)
         raise _changing(path)
-    return fd
+    return fd, opened
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
@@ -85,9 +91,9 @@ def read_regular_file(path: str | os.PathLike[str], max_bytes: int) -> tuple[byt
         b'job_type: T2I'
     """
     try:
-        fd = open_regular(path)
+        fd, before = _opened(path, None)
         try:
-            return _read_still(fd, path, max_bytes)
+            return _read_still(fd, path, before, max_bytes)
         finally:
             os.close(fd)
     except (FileChanging, FileNotFoundError):
@@ -96,14 +102,15 @@ def read_regular_file(path: str | os.PathLike[str], max_bytes: int) -> tuple[byt
         raise InvalidConfig(f"{path} cannot be read: {exc.strerror}", code="unreadable") from exc
 
 
-def _read_still(fd: int, path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, os.stat_result]:
-    before = os.fstat(fd)
+def _read_still(
+    fd: int, path: str | os.PathLike[str], before: os.stat_result, max_bytes: int
+) -> tuple[bytes, os.stat_result]:
     if before.st_nlink > 1:
         raise InvalidConfig(f"{path} has a second name (a hard link); put a copy there", code="not_regular")
     if before.st_size > max_bytes:
         raise InvalidConfig(f"{path} has {before.st_size} bytes, the limit is {max_bytes}", code="too_large")
-    data = read_whole(fd, max_bytes + 1)
-    after = os.fstat(fd)
+    data = read_whole(fd, before.st_size)
+    after = os.fstat(fd)  # what was written behind the end that was known shows in it
     if _version(before) != _version(after) or len(data) != after.st_size:
         raise _changing(path)
     return data, after

@@ -16,7 +16,7 @@ MAX_LENGTH = 16 * 1024
 MAX_DEPTH = 16
 
 _KEY = r"(?P<key>\w[\w.-]{0,100})"
-_PLAIN = r"""(?P<plain>(?:-(?=[^ \n])|[^\-?:,\[\]{}#&*!|>'"%@` \n])(?:[^:#\n]|:(?=[^ \n]))*)"""
+_PLAIN = r"""(?P<plain>(?:-(?=[^ \n])|[^\-?:,\[\]{}#&*!|>'"%@` \n])[^:#\n]*(?::(?=[^ \n])[^:#\n]*)*)"""
 _QUOTED = r"""(?P<quoted>"[^"\\\n]*"|'[^'\n]*')"""
 _LINE = re.compile(rf"^(?:(?P<indent> *){_KEY}:(?: +(?:{_PLAIN}|{_QUOTED} *))?| *(?:#[^\n]*)?)\n", re.MULTILINE)
 """A key with a value on its line or with none, or a comment, or an empty line; ``:`` and ``#`` with care."""
@@ -60,15 +60,18 @@ def _nested(lines: list[tuple[str, str, str, str]]) -> dict[str, Any] | None:
     for indent, key, plain, quoted in lines:
         if not key:
             continue
-        if len(indent) > column:
-            if not opened or len(around) == MAX_DEPTH:
+        if (place := len(indent)) != column:
+            if place > column:
+                if not opened or len(around) == MAX_DEPTH:
+                    return None
+                mapping[opened] = mapping = around[place] = {}
+            elif place in around:
+                around = {other: outer for other, outer in around.items() if other <= place}
+                mapping = around[place]
+            else:
                 return None
-            mapping[opened] = mapping = around[len(indent)] = {}
-        elif len(indent) < column:
-            around = {place: outer for place, outer in around.items() if place <= len(indent)}
-            mapping = around.get(len(indent), mapping)
-        column = len(indent)
-        if key in mapping or column not in around:
+            column = place
+        if key in mapping:
             return None
         mapping[key] = quoted[1:-1] if quoted else strict_values.plain(plain.rstrip())
         opened = "" if plain or quoted else key

@@ -15,10 +15,13 @@ MIN_INTEGER, MAX_INTEGER = -(2**63 - 1), 2**64 - 1  # seeds use the upper half
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """What no text of a job may hold: control characters (line ends and tabs are fine) and half characters."""
 
+_PLAIN_BYTES = bytes([*b"\t\n\r", *range(0x20, 0x7F)])
+"""ASCII without its control characters: bytes that are text, whatever stands beside them."""
+
 _NULLS: dict[str, None] = dict.fromkeys(["", "~", "null", "Null", "NULL"])
 _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False, **_NULLS}
 _NUMBERS_BEGIN = frozenset("+-.0123456789")
-_INTEGER = re.compile(r"[-+]?[0-9]+")
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -50,6 +53,12 @@ def decode(data: bytes) -> str:
     if len(data) > MAX_CONFIG_BYTES:
         limit = f"{MAX_CONFIG_BYTES // 1024} KiB"
         raise InvalidConfig(f"{len(data)} bytes are too much, the limit is {limit}", code="too_large")
+    if not data.translate(None, _PLAIN_BYTES):
+        return data.decode("ascii")
+    return _decode_with_care(data)
+
+
+def _decode_with_care(data: bytes) -> str:
     for bom, encoding in _WIDE_BOMS.items():
         if data.startswith(bom):
             raise InvalidConfig(f"the file is {encoding}; save it as UTF-8", code="bad_encoding")
@@ -84,10 +93,10 @@ def plain(text: str) -> Any:
     """
     if text[:1] not in _NUMBERS_BEGIN:
         return _WORDS.get(text, text)
-    if _LEADING_ZERO.fullmatch(text):
-        raise InvalidConfig(f"{text[:30]} starts with a zero; quote it, or drop the zero")
     if _INTEGER.fullmatch(text):
         return integer(text)
+    if _LEADING_ZERO.fullmatch(text):
+        raise InvalidConfig(f"{text[:30]} starts with a zero; quote it, or drop the zero")
     if _NOT_FINITE.fullmatch(text):
         raise InvalidConfig(f"{text} is not a number that can be used; quote it if it is text")
     return finite(text) if _FLOAT.fullmatch(text) else text

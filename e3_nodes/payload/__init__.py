@@ -114,11 +114,8 @@ def resolve_random(workflow: Workflow, inputs: Mapping[str, Any], rng: Rng) -> d
         {'seed': 7}
     """
     drawn, found = dict(inputs), slots.slots_of(workflow)
-    given = {slots.address(found.resolve(name)) for name in inputs}
-    for name, declared in workflow.get("inputs", {}).items():
-        if not declared.get("random"):
-            continue
-        slot = found.resolve(name)
+    given = {found.address_of(name) for name in inputs}
+    for name, slot in found.drawn:
         is_open = drawn[name] == -1 if name in drawn else slots.address(slot) not in given
         if is_open:
             drawn[name] = _draw(slot, rng)
@@ -162,25 +159,21 @@ def _values(workflow: Workflow, inputs: Mapping[str, Any]) -> list[tuple[slots.S
     for name, value in inputs.items():
         slot = found.resolve(name)
         slots.check_value(name, value, slot)
-        place = slots.address(slot)
+        place = found.address_of(name)
         if place in given:
             raise InvalidConfig(f"inputs {given[place]} and {name} both set {place}; give one of them")
         given[place] = name
         values.append((slot, value))
-    for name, declared in workflow.get("inputs", {}).items():
-        slot = found.resolve(name)
-        if "default" in declared and slots.address(slot) not in given:
-            values.append((slot, declared["default"]))
-    _check_required(workflow, found, inputs, {slots.address(slot) for slot, _ in values})
+    values += [(slot, value) for slot, value in found.defaults if slots.address(slot) not in given]
+    _check_required(found, inputs, values)
     return values
 
 
-def _check_required(workflow: Workflow, found: slots.Slots, inputs: Mapping[str, Any], places: set[str]) -> None:
-    names = [name for name in workflow.get("required_inputs", []) if not slots.fills_itself(workflow, name)]
-    missing = [name for name in names if name not in inputs]
-    for name, slot in found.by_name.items():
-        if slot.get("required") and name not in names and slots.address(slot) not in places:
-            missing.append(name)
+def _check_required(found: slots.Slots, inputs: Mapping[str, Any], values: list[tuple[slots.Slot, Any]]) -> None:
+    missing = [name for name in found.needed if name not in inputs]
+    if found.needed_places:
+        places = {slots.address(slot) for slot, _ in values}
+        missing += [name for name, place in found.needed_places if place not in places]
     if missing:
         message = f"the workflow needs {', '.join(missing)} among the inputs, and the job gives none"
         raise InvalidConfig(message, code="missing_field")

@@ -115,7 +115,10 @@ def slots_of(workflow: Workflow) -> Slots:
         >>> slots_of(workflow) is slots_of(workflow)
         True
     """
-    return _remembered(_Same(workflow))
+    place = _place_of(id(workflow))
+    if not place or place[0].workflow is not workflow:
+        place[:] = [Slots(workflow)]
+    return place[0]
 
 
 class Slots:
@@ -123,13 +126,17 @@ class Slots:
 
     Args:
         workflow: A workflow with its template.
+
+    Attributes:
+        workflow: The same.
     """
 
     def __init__(self, workflow: Workflow) -> None:
-        self._workflow = workflow
+        self.workflow = workflow
         self._template = workflow.get("template", {})
         self._declared = workflow.get("inputs", {})
         self._resolved: dict[str, Slot] = {}
+        self._addresses: dict[str, str] = {}
 
     def resolve(self, name: str) -> Slot:
         """Find the one slot that a name means; see ``resolve``."""
@@ -145,8 +152,40 @@ class Slots:
             return slot
         found = self._by_field.get(name, [])
         if len(found) != 1:
-            raise _unresolved(self._workflow, name, found)
+            raise _unresolved(self.workflow, name, found)
         return found[0]
+
+    def address_of(self, name: str) -> str:
+        """Write the place that a name means as ``address`` does."""
+        if name not in self._addresses:
+            self._addresses[name] = address(self.resolve(name))
+        return self._addresses[name]
+
+    @cached_property
+    def drawn(self) -> list[tuple[str, Slot]]:
+        """What the map has drawn where a job leaves it open."""
+        return [(name, self.resolve(name)) for name, declared in self._declared.items() if declared.get("random")]
+
+    @cached_property
+    def defaults(self) -> list[tuple[Slot, Any]]:
+        """What the map gives where a job is silent."""
+        found = [(self.resolve(name), declared) for name, declared in self._declared.items()]
+        return [(slot, declared["default"]) for slot, declared in found if "default" in declared]
+
+    @cached_property
+    def needed(self) -> list[str]:
+        """The inputs that the workflow requires and cannot fill itself."""
+        required = self.workflow.get("required_inputs", [])
+        return [name for name in required if not fills_itself(self.workflow, name)]
+
+    @cached_property
+    def needed_places(self) -> list[tuple[str, str]]:
+        """Further inputs that some value has to reach, with their addresses."""
+        return [
+            (name, address(slot))
+            for name, slot in self.by_name.items()
+            if slot.get("required") and name not in self.needed
+        ]
 
     @cached_property
     def by_name(self) -> Mapping[str, Slot]:
@@ -157,8 +196,8 @@ class Slots:
         for field, found in self._by_field.items():
             if len(found) == 1 and address(found[0]) not in taken:
                 slots.setdefault(field, found[0])
-        for name in self._workflow.get("required_inputs", []):
-            if name in slots and not fills_itself(self._workflow, name):
+        for name in self.workflow.get("required_inputs", []):
+            if name in slots and not fills_itself(self.workflow, name):
                 slots[name] = cast(Slot, {**slots[name], "required": True})
         return slots
 
@@ -171,22 +210,10 @@ class Slots:
         return _by_field(self._template)
 
 
-class _Same:
-    """A workflow as a key that equals only the very same one, which cannot go while it is remembered."""
-
-    def __init__(self, workflow: Workflow) -> None:
-        self.workflow = workflow
-
-    def __hash__(self) -> int:
-        return id(self.workflow)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.workflow is other.workflow
-
-
 @lru_cache(maxsize=64)
-def _remembered(same: _Same) -> Slots:
-    return Slots(same.workflow)
+def _place_of(identity: int) -> list[Slots]:
+    """Return where the slots of the workflow of that ``id`` are kept: with it, so that no other one gets the number."""
+    return []
 
 
 def address(slot: Place) -> str:

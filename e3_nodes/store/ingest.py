@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from ..model import Job, Rejection, Status
@@ -12,8 +16,11 @@ from . import mapping
 from .base import STEP, StoreBase
 from .protocol import Ingested
 
-MOST_TEXT = 2**20
-"""Characters that are written as JSON in one go: meanwhile no other thread runs, ComfyUI's loop neither."""
+MOST_TEXT = 2**18
+"""Characters that one statement binds, more or less: meanwhile no other thread runs, ComfyUI's loop neither."""
+
+MOST_ROWS = 64
+"""Rows that one statement inserts; it is kept prepared, as are those of half as many, and so on down to one."""
 
 MOST_VERSIONS = 16
 """Pinned workflows that are kept parsed: a night's jobs share a few of them, and each may be large."""
@@ -27,14 +34,13 @@ class IngestStore(StoreBase):
 
     def ingest_jobs(self, rows: Iterable[Mapping[str, Any]]) -> list[Ingested]:
         now = self._now()
-        news = [mapping.columns_of(row, now) for row in rows]
+        news = [{**mapping.columns_of(row, now), "now": now, "step": STEP} for row in rows]
         if not news:
             return []
-        text = _as_json(news)
         with self._db.transaction() as con:
-            if text is not None and self._are_new(con, news):
-                return self._ingest_new(con, news, rows=text, now=now, step=STEP)
-            return [self._ingest(con, {**columns, "now": now, "step": STEP}) for columns in news]
+            if self._are_new(con, news):
+                return self._ingest_new(con, news)
+            return [self._ingest(con, columns) for columns in news]
 
     def _are_new(self, con: sqlite3.Connection, news: Sequence[Mapping[str, Any]]) -> bool:
         """Tell whether no two rows are the same job, and none is known."""
@@ -43,15 +49,36 @@ class IngestStore(StoreBase):
             return False
         return not self._run(con, "count_known", identities=mapping.to_json(list(identities))).fetchone()["n"]
 
-    def _ingest_new(self, con: sqlite3.Connection, news: Sequence[Mapping[str, Any]], **values: Any) -> list[Ingested]:
-        """Do in one statement what ``_ingest`` would do row by row."""
-        inserted = self._run(con, "insert_jobs", **values)
-        first = (inserted.lastrowid or 0) - len(news) + 1  # ids are given in order
-        self._run(con, "clear_rejections", paths=mapping.to_json([columns["config_path"] for columns in news]))
+    def _ingest_new(self, con: sqlite3.Connection, news: list[dict[str, Any]]) -> list[Ingested]:
+        """Do in a few statements what ``_ingest`` would do row by row."""
+        self._place_last(con, news)
+        last_id = self._insert(con, news)
+        if self._run(con, "any_rejection").fetchone():
+            self._run(con, "clear_rejections", paths=mapping.to_json([columns["config_path"] for columns in news]))
         return [
             Ingested(id=number, config_name=columns["config_name"], outcome="accepted")
-            for number, columns in enumerate(news, first)
+            for number, columns in enumerate(news, last_id - len(news) + 1)  # ids are given in order
         ]
+
+    def _place_last(self, con: sqlite3.Connection, news: Iterable[dict[str, Any]]) -> None:
+        """Give each row its place behind all others of its priority."""
+        places: dict[int, int] = {}
+        for columns in news:
+            priority = columns["priority"]
+            if priority not in places:
+                places[priority] = self._run(con, "last_place", priority=priority).fetchone()["position"]
+            places[priority] += STEP
+            columns["position"] = places[priority]
+
+    def _insert(self, con: sqlite3.Connection, news: Sequence[Mapping[str, Any]]) -> int:
+        """Insert rows, many by one statement; return the id of the last."""
+        last_id = 0
+        text = sum(len(columns["config"]) + len(columns["source_yaml"]) for columns in news)
+        for rows in _portions(news, most=MOST_TEXT * len(news) // (text + 1)):
+            statement, names = _repeated(self._sql["insert_jobs"], len(rows))
+            values = chain.from_iterable(map(itemgetter(*names), rows))
+            last_id = con.execute(statement, [*values]).lastrowid or 0
+        return last_id
 
     def _ingest(self, con: sqlite3.Connection, columns: Mapping[str, Any]) -> Ingested:
         inserted = self._run(con, "insert_job", **columns).fetchone()
@@ -113,9 +140,31 @@ class IngestStore(StoreBase):
         return [mapping.job_from(row) for row in self._fetch("unfiled_jobs", limit=limit)]
 
 
-def _as_json(news: Sequence[Mapping[str, Any]]) -> str | None:
-    """Write rows for one statement; None where they are too large, or hold a NUL, at which SQLite's JSON ends."""
-    if sum(len(columns["config"]) + len(columns["source_yaml"]) for columns in news) > MOST_TEXT:
-        return None
-    text = mapping.to_json(news)
-    return None if "\\u0000" in text else text
+def _portions(news: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    """Split rows into portions of few sizes, for each of which a statement is prepared.
+
+    Examples:
+        >>> [len(portion) for portion in _portions(range(200), most=100)]
+        [64, 64, 64, 8]
+        >>> [len(portion) for portion in _portions(range(5), most=3)]
+        [2, 2, 1]
+    """
+    start, size = 0, MOST_ROWS
+    while start < len(news):
+        while size > 1 and size > min(most, len(news) - start):
+            size //= 2
+        yield news[start : start + size]
+        start += size
+
+
+@lru_cache(maxsize=16)
+def _repeated(insert: str, times: int) -> tuple[str, list[str]]:
+    """Repeat the row of values of an INSERT; return it with the names of a row's values, in order.
+
+    Examples:
+        >>> _repeated("INSERT INTO t (a, b) VALUES (:a, :b)", 2)
+        ('INSERT INTO t (a, b) VALUES (?, ?), (?, ?)', ['a', 'b'])
+    """
+    head, row = insert.split("VALUES ")
+    marks = re.sub(r":\w+", "?", row)
+    return f"{head}VALUES {', '.join([marks] * times)}", re.findall(r":(\w+)", row)

@@ -37,7 +37,8 @@ _OPTIONAL: dict[str, Any] = {
 }
 _DERIVED = ("media", "config_sha256", "created_at")
 _KNOWN = frozenset([*_REQUIRED, *_OPTIONAL, *_DERIVED])
-_STATUSES = frozenset(member.value for member in Status)
+_STATUSES = {member.value: member.value for member in Status}
+_TERMINAL = frozenset(member.value for member in Status if member.is_terminal)
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -89,14 +90,13 @@ def columns_of(row: Mapping[str, Any], now: int) -> dict[str, Any]:
     """
     _check_names(row)
     columns = {**_OPTIONAL, **row, "config_name": unicodedata.normalize("NFC", row["config_name"])}
-    status = Status(columns["status"])
-    columns["status"] = status.value
+    columns["status"] = _STATUSES[columns["status"]]
     columns["identity"] = identity(row["config_name"])
     columns.setdefault("media", JOB_TYPES.get(row["job_type"], ""))
     columns.setdefault("created_at", now)
     if "config_sha256" not in columns:
         columns["config_sha256"] = _content_sha256(columns)
-    if status.is_terminal:
+    if columns["status"] in _TERMINAL:
         columns["end_time"] = columns["end_time"] or now
     return flat_row(columns)
 
@@ -111,7 +111,7 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
         >>> flat_row({"config_name": "a.yaml", "metadata": {"mood": "calm"}})
         {'config_name': 'a.yaml', 'metadata': '{"mood":"calm"}'}
     """
-    return {
+    return {  # one value after the other: a copy would be the collector's business where the row is
         name: to_json(value) if name in _JSON_COLUMNS and not isinstance(value, str) else value
         for name, value in row.items()
     }
@@ -124,6 +124,8 @@ def to_json(value: Any) -> str:
         >>> to_json({"name": "ä"})
         '{"name":"ä"}'
     """
+    if value == []:  # as nearly every job's warnings are
+        return "[]"
     return _ENCODE(value)
 
 

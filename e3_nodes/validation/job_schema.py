@@ -7,7 +7,7 @@ of range is moved into range when it comes from a file, and refused when it come
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ _WORDS = {
     "number": "a number",
     "boolean": "true or false",
 }
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum")
 _NO_WORDS: frozenset[str] = frozenset()
 _TYPES_OF: dict[type, frozenset[str]] = {
     dict: frozenset(["object"]),
@@ -163,6 +164,48 @@ def violations(value: Any, schema: Mapping[str, Any], *, strict: bool = False, p
         yield from _list_violations(value, schema, strict, path)
 
 
+def fitting(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    """Prepare a schema for many values.
+
+    Args:
+        schema: As for ``violations``.
+
+    Returns:
+        What tells of a value whether ``violations`` finds nothing.
+
+    Examples:
+        >>> fits = fitting({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+        >>> fits({"n": 1}), fits({"n": "1"}), fits({})
+        (True, False, False)
+    """
+    if schema.keys() & {"properties", "additionalProperties", "required"}:
+        return _fitting_mapping(schema)
+    if schema.keys() & {"items", "minItems"} or "type" not in schema:
+        return lambda value: next(violations(value, schema), None) is None
+    kinds: frozenset[type] = frozenset()  # that are right whatever the value
+    if "enum" not in schema and (schema.get("clampable") or schema.keys().isdisjoint(_BOUNDS)):
+        words = _as_list(schema["type"])
+        kinds = frozenset(kind for kind, its in _TYPES_OF.items() if not its.isdisjoint(words)) - {float}
+    return lambda value: type(value) in kinds or _own_problem(value, schema, strict=False, path=()) is None
+
+
+def _fitting_mapping(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    parts = {key: fitting(part) for key, part in schema.get("properties", {}).items()}
+    others = schema.get("additionalProperties", {})
+    other = fitting(others) if others else lambda _: others is not False
+    required = frozenset(schema.get("required", ()))
+
+    def fits(value: Any) -> bool:
+        if type(value) is not dict:
+            return next(violations(value, schema), None) is None
+        for key, item in value.items():
+            if not parts.get(key, other)(item):
+                return False
+        return required <= value.keys()
+
+    return fits
+
+
 def _own_problem(value: Any, schema: Mapping[str, Any], strict: bool, path: KeyPath) -> Problem | None:
     """Say what is wrong with a value, whatever lies in it."""
     types = schema.get("type", ())
@@ -201,7 +244,7 @@ def _list_violations(value: list[Any], schema: Mapping[str, Any], strict: bool, 
 
 
 def _out_of_range(value: float, schema: Mapping[str, Any], path: KeyPath) -> Problem | None:
-    low, above, high = (schema.get(word) for word in ("minimum", "exclusiveMinimum", "maximum"))
+    low, above, high = (schema.get(word) for word in _BOUNDS)
     too_low = (low is not None and value < low) or (above is not None and value <= above)
     if not too_low and (high is None or value <= high):
         return None

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TypedDict
 
 from ..errors import InvalidConfig
@@ -22,6 +23,7 @@ _TEMPORARY_ENDS = (
 )
 _TIMESTAMP = re.compile("[0-9]{14}")
 _INDEX = re.compile("[0-9]{1,9}")
+_USUAL = re.compile("([A-Z0-9]+)_([0-9]{14})_([0-9]{1,9})_([A-Za-z0-9][A-Za-z0-9_-]{,99})\\.yaml")
 _ASCII_JOBNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SYNC_WORDS = ("conflicted copy", "sync-conflict-", "~syncthing~", "sfconflict")
 # Letters that are drawn as nothing would make two names look the same.
@@ -54,7 +56,16 @@ def parse_config_name(filename: str, *, job_types: Mapping[str, str] | None = No
         >>> parse_config_name("T2I_20250809123001_1_knight.yaml")
         {'job_type': 'T2I', 'timestamp': '20250809123001', 'index': 1, 'jobname': 'knight'}
     """
-    name = _base_name(filename)
+    usual = _USUAL.fullmatch(filename)
+    if usual and len(filename) <= MAX_NAME_BYTES:
+        job_type, timestamp, index, jobname = usual.groups()
+        if _is_timestamp(timestamp) and (job_type in JOB_TYPES or job_type in (job_types or ())):
+            return {"job_type": job_type, "timestamp": timestamp, "index": int(index), "jobname": jobname}
+    return _taken_apart(_base_name(filename), job_types or {})
+
+
+def _taken_apart(name: str, job_types: Mapping[str, str]) -> ConfigName:
+    """Take any name apart, also one that is not of ASCII, and say of a wrong one what is wrong."""
     if not name.isprintable():
         raise _refusal(name, "the name holds characters that cannot be seen")
     stem = name.removesuffix(".yaml")
@@ -66,7 +77,7 @@ def parse_config_name(filename: str, *, job_types: Mapping[str, str] | None = No
     if len(parts) != 4:
         raise _refusal(name, f"the name must be {SHAPE}")
     job_type, timestamp, index, jobname = parts
-    _check_type(name, job_type, job_types or {})
+    _check_type(name, job_type, job_types)
     if not _is_timestamp(timestamp):
         raise _refusal(name, f"{_shown(timestamp)!r} is no real date and time, YYYYMMDDHHMMSS is due")
     if not _INDEX.fullmatch(index):
@@ -128,7 +139,12 @@ def is_ignored_name(name: str) -> bool:
         >>> [is_ignored_name(name) for name in (".a.yaml.tmp", "a.yaml~", "cat.png", "a.yml", "a.yaml.txt")]
         [True, True, True, False, False]
     """
-    folded = name.casefold()
+    if _USUAL.fullmatch(name) and "conflict" not in name.lower():  # asked twice for each file of a flood
+        return False
+    return _is_ignored(name.casefold())
+
+
+def _is_ignored(folded: str) -> bool:
     return (
         folded.startswith((".", "~", "#"))
         or folded.endswith(_TEMPORARY_ENDS)
@@ -223,6 +239,7 @@ def _check_type(name: str, job_type: str, job_types: Mapping[str, str]) -> None:
     raise _refusal(name, f"{_shown(job_type)!r} is no TYPE; {hint}")
 
 
+@lru_cache(maxsize=256)
 def _is_timestamp(text: str) -> bool:
     if not _TIMESTAMP.fullmatch(text):
         return False

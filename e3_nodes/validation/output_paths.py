@@ -17,6 +17,14 @@ MAX_PART_BYTES = 240  # 255 is every filesystem's limit; E3 adds _v2 and _12
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_DEVICE = "(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$)"
+_USUAL = re.compile(
+    rf"/?(?:(?!{_DEVICE})[a-z0-9_{{}}-]{{1,240}}/)*"
+    rf"(?=[^/]{{1,240}}$)(?!{_DEVICE})[a-z0-9_{{}}-]+(?:\.[a-z0-9_{{}}-]+)*\.([a-z0-9]+)",
+    re.IGNORECASE | re.ASCII,
+)
+"""Folders of letters, digits, braces, ``_`` and ``-``, and a name of these with dots within: nothing to refuse."""
+
 _FORBIDDEN = re.compile('[<>:"|?*]')
 _QUOTES_HINT = "; a backslash in double quotes is an escape, use single quotes or /"
 _EXPANDABLE = re.compile(r"~.*|\$.*|%[^%]+%")
@@ -43,6 +51,12 @@ def check_output_path(file_path: str, *, windows: bool = os.name == "nt") -> Non
     Examples:
         >>> check_output_path("jobs/finished/image/knight_{index}.png")
     """
+    usual = _USUAL.fullmatch(file_path) if len(file_path) <= MAX_PATH_LENGTH else None
+    if usual is None or usual[1].lower() not in ALLOWED_EXTENSIONS:
+        _check_with_care(file_path, windows)
+
+
+def _check_with_care(file_path: str, windows: bool) -> None:
     if (unseen := _UNSEEN.search(file_path)) is not None:
         raise _refusal(file_path, f"holds the control character {unseen[0]!r}{_QUOTES_HINT}")
     if re.match(r"[\\/]{2}", file_path):

@@ -83,6 +83,29 @@ def test_pulse_beat_tells_a_change_at_once(beats: pulse.Pulse, db: Any, watcher:
     assert watcher.named("e3.job") == [{"jobs": [{"config_name": job_name(1), "status": "pending", "phase": None}]}]
 
 
+def test_pulse_beat_wakes_no_lane_while_the_queue_is_paused(beats: pulse.Pulse, db: Any, watcher: Watcher) -> None:
+    db.set_user_paused(True)
+    add_jobs(db, 1)
+
+    beats.beat()
+    paused = watcher.wakes
+    db.set_user_paused(False)
+    beats.beat()
+
+    assert (paused, watcher.wakes) == (0, 1)
+    assert watcher.named("e3.job") == [{"jobs": [{"config_name": job_name(1), "status": "pending", "phase": None}]}]
+
+
+def test_pulse_beat_wakes_the_lanes_while_a_job_is_in_hand(beats: pulse.Pulse, db: Any, watcher: Watcher) -> None:
+    add_jobs(db, 1)
+    start(db, "leased")
+    db.set_user_paused(True)
+
+    beats.beat()
+
+    assert watcher.wakes == 1
+
+
 def test_pulse_beat_without_a_change_says_nothing(beats: pulse.Pulse, watcher: Watcher) -> None:
     for _ in range(100):
         watcher.seconds += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -78,14 +79,19 @@ def test_store_ingest_jobs_takes_new_ones_in_one_statement(monkeypatch: pytest.M
         assert {row["outcome"] for row in said} == {"accepted"}
 
 
-def test_store_ingest_jobs_binds_large_texts_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("length", "statements"), [(1, 2), (101, 10)], ids=["small", "large"])
+def test_store_ingest_jobs_binds_large_texts_one_by_one(
+    length: int, statements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ingest, "MOST_TEXT", 100)
-    with store.init_db(":memory:") as db:
-        monkeypatch.setattr(db, "_ingest_new", None)
+    inserts: set[str] = set()  # one is told again for each trigger
+    with store.init_db(":memory:") as db, db._db.reading() as con:
+        con.set_trace_callback(lambda sql: inserts.add(sql) if sql.startswith("INSERT INTO jobs ") else None)
 
-        said = db.ingest_jobs([make_row(1, source_yaml="x" * 101), make_row(2)])
+        said = db.ingest_jobs(make_row(number, source_yaml="x" * length, config={}) for number in range(1, MANY + 1))
 
-        assert [row["outcome"] for row in said] == ["accepted", "accepted"]
+        assert [row["outcome"] for row in said] == ["accepted"] * MANY
+        assert len(inserts) == statements
 
 
 def test_store_ingest_jobs_keeps_a_nul_and_what_is_behind_it() -> None:
@@ -101,6 +107,12 @@ def test_store_ingest_jobs_of_nothing_is_nothing() -> None:
 
         assert db.ingest_jobs([]) == []
         assert db.change_counter() == before
+
+
+def test_store_flat_row_is_no_business_of_the_garbage_collector() -> None:
+    flat = mapping.flat_row(make_row(1))
+
+    assert [gc.is_tracked(row) for row in (flat, mapping.columns_of(flat, 5))] == [False, False]
 
 
 def test_store_flat_row_is_the_same_job() -> None:

@@ -49,7 +49,7 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
         ("promote_due", "SEARCH jobs USING INDEX jobs_backoff_idx (not_before<?)"),
         ("to_the_end", "SEARCH others USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("insert_job", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
-        ("insert_jobs", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
+        ("last_place", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("count_known", "SEARCH jobs USING COVERING INDEX sqlite_autoindex_jobs_2 (identity=?)"),
         ("god_mode", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("retry_jobs", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -19,42 +19,24 @@ SELECT count(*) AS n
 FROM   jobs
 WHERE  identity IN (SELECT value FROM json_each(:identities));
 
+-- name: last_place
+SELECT coalesce(max(position), 0) AS position
+FROM   jobs
+WHERE  priority = :priority;
+
 -- name: insert_jobs
--- What insert_job does with one row, for many of which none is known; in half the time.
+-- What insert_job does with one row, for many of which none is known: the values stand here for one, and are
+-- repeated. In a third of the time.
 INSERT INTO jobs (
     config_name, identity, job_type, media, workflow_id, workflow_sha256, priority, position, status,
     run_count, retries_attempted, retry_limit, start_time, end_time, duration, error_type, filed_at,
     created_at, updated_at, config_path, config_sha256, warnings, metadata, config, source_yaml, error_trace
 )
-SELECT json_extract(new.value, '$.config_name'),
-       json_extract(new.value, '$.identity'),
-       json_extract(new.value, '$.job_type'),
-       json_extract(new.value, '$.media'),
-       json_extract(new.value, '$.workflow_id'),
-       json_extract(new.value, '$.workflow_sha256'),
-       json_extract(new.value, '$.priority'),
-       coalesce((SELECT max(position) FROM jobs WHERE priority = json_extract(new.value, '$.priority')), 0)
-           + :step * row_number() OVER (PARTITION BY json_extract(new.value, '$.priority') ORDER BY new.key),
-       json_extract(new.value, '$.status'),
-       json_extract(new.value, '$.run_count'),
-       json_extract(new.value, '$.retries_attempted'),
-       json_extract(new.value, '$.retry_limit'),
-       json_extract(new.value, '$.start_time'),
-       json_extract(new.value, '$.end_time'),
-       json_extract(new.value, '$.duration'),
-       json_extract(new.value, '$.error_type'),
-       json_extract(new.value, '$.filed_at'),
-       json_extract(new.value, '$.created_at'),
-       :now,
-       json_extract(new.value, '$.config_path'),
-       json_extract(new.value, '$.config_sha256'),
-       json_extract(new.value, '$.warnings'),
-       json_extract(new.value, '$.metadata'),
-       json_extract(new.value, '$.config'),
-       json_extract(new.value, '$.source_yaml'),
-       json_extract(new.value, '$.error_trace')
-FROM   json_each(:rows) AS new
-ORDER  BY new.key;
+VALUES (
+    :config_name, :identity, :job_type, :media, :workflow_id, :workflow_sha256, :priority, :position, :status,
+    :run_count, :retries_attempted, :retry_limit, :start_time, :end_time, :duration, :error_type, :filed_at,
+    :created_at, :now, :config_path, :config_sha256, :warnings, :metadata, :config, :source_yaml, :error_trace
+);
 
 -- name: known_job
 SELECT id, config_name, status, config_sha256
@@ -88,6 +70,11 @@ SET    code = excluded.code, reason = excluded.reason, line = excluded.line, "co
 -- name: clear_rejection
 DELETE FROM rejections
 WHERE  path = :path;
+
+-- name: any_rejection
+SELECT 1
+FROM   rejections
+LIMIT  1;
 
 -- name: clear_rejections
 DELETE FROM rejections
