@@ -92,7 +92,7 @@ KeyPath = tuple[str | int, ...]
 
 
 class JobColumns(TypedDict):
-    """The narrow columns of the jobs table (see ``store/sql/sqlite/0001_initial.sql``)."""
+    """The narrow columns of the jobs table (see ``store/sql/sqlite/0004_a_run_in_its_row.sql``)."""
 
     id: int
     config_name: str

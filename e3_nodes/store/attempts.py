@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..model import Attempt, Intent, Job, KeptIntent
+from ..model import Attempt, Intent, Job, KeptIntent, Status
 from . import mapping, rules
 from .base import STEP, StoreBase
 from .rules import Ending, Run
@@ -17,16 +17,13 @@ class AttemptStore(StoreBase):
     """The executor's side of the table; ``protocol.JobStore`` says what each method promises."""
 
     def lease_next_job(self, worker_id: str, lease_seconds: int, *, prompt_id: str | None = None) -> Job | None:
-        now, token = self._now(), uuid.uuid4().hex
-        lease = _lease(worker_id, token, now, lease_seconds)
+        now = self._now()
+        lease = _lease(worker_id, now, lease_seconds)
         with self._db.transaction(waits_for_disk=False) as con:  # lost with the power, the job still waits its turn
-            self._run(con, "promote_due", now=now)
-            row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id, now=now).fetchone()
-            if row is None:
-                return None
-            opened = {"job_id": row["id"], "lease_token": token, "worker_id": worker_id, "now": now}
-            self._run(con, "open_attempt", **opened)
-            return mapping.job_from(row)
+            row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id).fetchone()
+            if row is None and self._run(con, "promote_due", now=now).rowcount:
+                row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id).fetchone()
+        return mapping.job_from(row) if row else None
 
     def most_urgent(self) -> Job | None:
         found = self._fetch("most_urgent", now=self._now())
@@ -76,11 +73,7 @@ class AttemptStore(StoreBase):
             run = self._owned(con, id, lease_token)
             if run is None:
                 return False
-            leased_at = run["started_at"]
-            if success:
-                ending = rules.succeeded(run, updates, now, leased_at)
-            else:
-                ending = rules.failed(run, updates, now, leased_at, self._policy)
+            ending = rules.succeeded(run, updates, now) if success else rules.failed(run, updates, now, self._policy)
             return self._leave(con, run, ending, now)
 
     def return_job(
@@ -97,7 +90,7 @@ class AttemptStore(StoreBase):
             run = self._owned(con, job_id, lease_token)
             if run is None:
                 return False
-            ending = rules.returned(run, now, run["started_at"], not_before=not_before, evicted=evicted)
+            ending = rules.returned(run, now, not_before=not_before, evicted=evicted)
             return self._leave(con, run, ending, now, reason)
 
     def abandon_job(self, job_id: int, lease_token: str, *, reason: str) -> bool:
@@ -130,15 +123,10 @@ class AttemptStore(StoreBase):
         return self._change("clamp_backoffs", latest=self._now() + rules.LONGEST_BACKOFF_MS)
 
     def steal_job(self, job_id: int, old_token: str, worker_id: str, lease_seconds: int) -> Job | None:
-        now, token = self._now(), uuid.uuid4().hex
-        lease = _lease(worker_id, token, now, lease_seconds)
+        lease = _lease(worker_id, self._now(), lease_seconds)
         with self._db.transaction() as con:
-            row = self._run(con, "steal_job", **lease, id=job_id, old_token=old_token, now=now).fetchone()
-            if row is None:
-                return None
-            passed_on = {"lease_token": token, "worker_id": worker_id, "old_token": old_token}
-            self._run(con, "steal_attempt", **passed_on)
-            return mapping.job_from(row)
+            row = self._run(con, "steal_job", **lease, id=job_id, old_token=old_token).fetchone()
+        return mapping.job_from(row) if row else None
 
     def list_attempts(self, job_id: int) -> list[Attempt]:
         return [Attempt(**row) for row in self._fetch("list_attempts", job_id=job_id)]
@@ -169,7 +157,7 @@ class AttemptStore(StoreBase):
 
     def _abandon(self, con: sqlite3.Connection, run: Run, reason: str) -> bool:
         now = self._now()
-        ending = rules.orphaned(run, now, run["started_at"], self._policy, run["node"])
+        ending = rules.orphaned(run, now, self._policy)
         return self._leave(con, run, ending, now, reason)
 
     def _owned(self, con: sqlite3.Connection, job_id: int, lease_token: str | None) -> Run | None:
@@ -179,26 +167,25 @@ class AttemptStore(StoreBase):
         return mapping.run_from(row)
 
     def _leave(self, con: sqlite3.Connection, run: Run, ending: Ending, now: int, reason: str | None = None) -> bool:
-        """End the attempt by the one guarded update, and write its outcome down."""
-        after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value}
+        """End the attempt by the one guarded update; what is not done has its outcome written down before."""
+        after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value, "now": now}
         after |= {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
-        left = self._run(con, "leave_processing", **after, now=now).rowcount == 1
+        if ending.status is Status.DONE:
+            return self._run(con, "finish", **after).rowcount == 1
+        outcome = {"outcome": ending.outcome, "error_type": ending.changes.get("error_type")}
+        outcome["error"] = reason or ending.changes.get("error_trace")
+        self._run(con, "keep_attempt", id=run["id"], lease_token=run["lease_token"], **outcome, now=now)
+        left = self._run(con, "leave_processing", **after).rowcount == 1
         if left and ending.to_the_end:
             self._run(con, "to_the_end", id=run["id"], step=STEP)
-        if left:
-            error = reason or ending.changes.get("error_trace")
-            ended = {
-                "outcome": ending.outcome,
-                "error_type": ending.changes.get("error_type"),
-                "error": error,
-            }
-            self._run(con, "end_attempt", **ended, lease_token=run["lease_token"], now=now)
         return left
 
 
-def _lease(worker_id: str, token: str, now: int, lease_seconds: int) -> dict[str, Any]:
+def _lease(worker_id: str, now: int, lease_seconds: int) -> dict[str, Any]:
+    """Say what a new lease is; the id of its job makes the random digits a token."""
     return {
         "worker_id": worker_id,
-        "lease_token": token,
+        "random": os.urandom(10).hex(),
         "lease_expires_at": now + lease_seconds * 1000,
+        "now": now,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from .. import errors
@@ -13,8 +13,12 @@ from ..model import DEFAULT_PRIORITY, JOB_TYPES, Job, LightJob, Status
 from ..validation import names
 from .rules import Run
 
-_INDEX_COLUMNS = ("ended_key", "duration_key", "tie", "closed")
+_OWN_COLUMNS = (
+    *("ended_key", "duration_key", "tie", "closed", "turn"),
+    *("leased_at", "node", "done_at", "done_by", "done_token"),
+)
 _JSON_COLUMNS = ("config", "metadata", "warnings")
+_EMPTY: dict[str, Callable[[], Any]] = {"{}": dict, "[]": list}
 _REQUIRED = ("config_name", "job_type", "workflow_id")
 _OPTIONAL: dict[str, Any] = {
     "workflow_sha256": "",
@@ -39,6 +43,7 @@ _DERIVED = ("media", "config_sha256", "created_at")
 _KNOWN = frozenset([*_REQUIRED, *_OPTIONAL, *_DERIVED])
 _STATUSES = {member.value: member.value for member in Status}
 _TERMINAL = frozenset(member.value for member in Status if member.is_terminal)
+_DECODE = json.JSONDecoder().raw_decode
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -69,7 +74,9 @@ def job_from(row: Row) -> Job:
 
 def run_from(row: Row) -> Run:
     """Turn what the end of a run depends on into a run."""
-    return cast(Run, _parsed(row))
+    run = dict(zip(row.keys(), row, strict=True))
+    run["metadata"], run["warnings"] = _from_json(run["metadata"]), _from_json(run["warnings"])
+    return cast(Run, run)
 
 
 def light_job_from(row: Row) -> LightJob:
@@ -130,11 +137,20 @@ def to_json(value: Any) -> str:
 
 
 def _parsed(row: Row) -> dict[str, Any]:
-    """Parse what is JSON, and leave out what only serves an index."""
+    """Parse what is JSON, and leave out what only serves an index, or is shown as an attempt."""
     job = dict(zip(row.keys(), row, strict=True))  # a row looks its columns up one by one
-    for name in _INDEX_COLUMNS:
+    for name in _OWN_COLUMNS:
         job.pop(name, None)
-    return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS if name in job}
+    for name in _JSON_COLUMNS:
+        if name in job:
+            job[name] = _from_json(job[name])
+    return job
+
+
+def _from_json(text: str) -> Any:
+    """Parse what a column holds; what is empty, as most are, needs no parser."""
+    make = _EMPTY.get(text)
+    return make() if make else _DECODE(text)[0]
 
 
 def _check_names(row: Mapping[str, Any]) -> None:

@@ -247,7 +247,7 @@ class JobStore(Protocol):
         ...
 
     def unfiled_jobs(self, *, limit: int = 200) -> list[Job]:
-        """List done jobs whose YAML may still stand in processing/."""
+        """List done jobs whose YAML may still stand in processing/, those that ended first before."""
         ...
 
     def mark_unfiled(self, job_id: int) -> None:

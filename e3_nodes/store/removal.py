@@ -42,14 +42,9 @@ class RemovalStore(PlaceStore):
         """Put whole rows with their attempts aside and delete them; running jobs stay."""
         listed = mapping.to_json(ids)
         jobs = self._run(con, "removable_jobs", ids=listed).fetchall()
-        attempts: dict[int, list[dict[str, object]]] = {}
-        for row in self._run(con, "attempts_by_job", ids=listed).fetchall():
-            attempts.setdefault(row["job_id"], []).append(dict(row))
         for row in jobs:
-            kept = {
-                "job": mapping.to_json(dict(row)),
-                "attempts": mapping.to_json(attempts.get(row["id"], [])),
-            }
+            attempts = [dict(one) for one in self._run(con, "list_attempts", job_id=row["id"])]
+            kept = {"job": mapping.to_json(dict(row)), "attempts": mapping.to_json(attempts)}
             self._run(con, "keep_removed", **kept, identity=row["identity"], now=self._now())
         self._run(con, "delete_jobs", ids=listed)
         return {row["id"] for row in jobs}

@@ -12,7 +12,7 @@ from ..model import ErrorType, Phase, Status
 
 
 class Run(TypedDict):
-    """What the end of a run depends on: some columns of the job, and of the attempt when it began and where it is."""
+    """What the end of a run depends on: some columns of the job, among them what it keeps of the open attempt."""
 
     id: int
     status: str
@@ -28,7 +28,7 @@ class Run(TypedDict):
     start_time: int | None
     warnings: list[str]
     metadata: dict[str, Any]
-    started_at: int
+    leased_at: int
     node: str | None
 
 
@@ -76,10 +76,10 @@ def backoff_ms(retries: int, jitter: float) -> int:
 LONGEST_BACKOFF_MS = backoff_ms(20, 1.0)
 
 
-def succeeded(job: Run, updates: Mapping[str, Any], now: int, leased_at: int) -> Ending:
+def succeeded(job: Run, updates: Mapping[str, Any], now: int) -> Ending:
     """Decide for a run that gave its result: done, even if somebody wished to cancel meanwhile."""
     changes = {
-        **_times(job, updates, now, leased_at),
+        **_times(job, updates, now),
         **_notes(job, updates),
         "error_type": None,
         "error_trace": None,
@@ -89,11 +89,11 @@ def succeeded(job: Run, updates: Mapping[str, Any], now: int, leased_at: int) ->
     return Ending(Status.DONE, "done", changes)
 
 
-def failed(job: Run, updates: Mapping[str, Any], now: int, leased_at: int, policy: Policy) -> Ending:
+def failed(job: Run, updates: Mapping[str, Any], now: int, policy: Policy) -> Ending:
     """Decide for a run that gave none: cancelled, failed, or another try after a while."""
     error_type = error_type_of(updates.get("error_type"))
     if error_type is ErrorType.CRASH:
-        return crashed(job, updates.get("error_trace"), now, leased_at, policy)
+        return crashed(job, updates.get("error_trace"), now, policy)
     changes = {
         **_notes(job, updates),
         "error_type": error_type.value,
@@ -101,7 +101,7 @@ def failed(job: Run, updates: Mapping[str, Any], now: int, leased_at: int, polic
         "crash_count": 0,
         "evict_count": 0,
     }
-    ended = changes | _times(job, updates, now, leased_at)
+    ended = changes | _times(job, updates, now)
     if job["cancel_requested"] or error_type is ErrorType.INTERRUPTED:
         return Ending(Status.CANCELLED, "cancelled", ended)
     retries = job["retries_attempted"] - job["retries_base"]
@@ -114,17 +114,17 @@ def failed(job: Run, updates: Mapping[str, Any], now: int, leased_at: int, polic
     return Ending(Status.PENDING, "retried", changes | again | _NO_TIMES)
 
 
-def crashed(job: Run, trace: str | None, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
+def crashed(job: Run, trace: str | None, now: int, policy: Policy) -> Ending:
     """Decide for a run that died with ComfyUI: no retry is spent, but a job must not kill it for ever."""
     crashes = job["crash_count"] + 1
-    where = f"{node} of this job" if node else "this job"
+    where = f"{job['node']} of this job" if job["node"] else "this job"
     said = f"ComfyUI died while it ran {where} ({crashes} in a row, {policy.crash_limit} at most)"
     changes: dict[str, Any] = {
         "error_type": ErrorType.CRASH.value,
         "error_trace": trace or said,
         "crash_count": crashes,
     }
-    ended = changes | _times(job, {}, now, leased_at)
+    ended = changes | _times(job, {}, now)
     if job["cancel_requested"]:
         return Ending(Status.CANCELLED, "cancelled", ended)
     if crashes >= policy.crash_limit:
@@ -133,7 +133,7 @@ def crashed(job: Run, trace: str | None, now: int, leased_at: int, policy: Polic
     return Ending(Status.PENDING, "crashed", changes | again | _NO_TIMES, to_the_end=True)
 
 
-def returned(job: Run, now: int, leased_at: int, *, not_before: int | None = None, evicted: bool = False) -> Ending:
+def returned(job: Run, now: int, *, not_before: int | None = None, evicted: bool = False) -> Ending:
     """Decide for an attempt that is given back: it costs nothing, and did not run unless it had begun to."""
     changes: dict[str, Any] = {"evict_count": job["evict_count"] + evicted}
     outcome = "retried" if has_executed(job) else "returned"
@@ -141,15 +141,15 @@ def returned(job: Run, now: int, leased_at: int, *, not_before: int | None = Non
         changes["run_count"] = job["run_count"] - 1
     if job["cancel_requested"]:
         outcome = "cancelled" if outcome == "retried" else outcome
-        return Ending(Status.CANCELLED, outcome, changes | _times(job, {}, now, leased_at))
+        return Ending(Status.CANCELLED, outcome, changes | _times(job, {}, now))
     return Ending(Status.PENDING, outcome, changes | _NO_TIMES | {"not_before": not_before})
 
 
-def orphaned(job: Run, now: int, leased_at: int, policy: Policy, node: str | None = None) -> Ending:
+def orphaned(job: Run, now: int, policy: Policy) -> Ending:
     """Decide for a job whose owner is gone: a crash if it had begun to execute, else as if never leased."""
     if has_executed(job):
-        return crashed(job, None, now, leased_at, policy, node)
-    return returned(job, now, leased_at)
+        return crashed(job, None, now, policy)
+    return returned(job, now)
 
 
 def has_executed(job: Run) -> bool:
@@ -177,9 +177,9 @@ def check_updates(updates: Mapping[str, Any]) -> None:
         raise errors.InvalidConfig(f"complete_job knows no update {unknown[0]!r}; it takes {', '.join(_UPDATES)}")
 
 
-def _times(job: Run, updates: Mapping[str, Any], now: int, leased_at: int) -> dict[str, Any]:
+def _times(job: Run, updates: Mapping[str, Any], now: int) -> dict[str, Any]:
     """Say when the run began and ended, by ComfyUI's word where there is one, else from lease to now."""
-    start = updates.get("start_time") or job["start_time"] or leased_at
+    start = updates.get("start_time") or job["start_time"] or job["leased_at"]
     end = updates.get("end_time") or now
     return {"start_time": start, "end_time": end, "duration": updates.get("duration", max(0, end - start))}
 

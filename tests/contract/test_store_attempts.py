@@ -422,6 +422,46 @@ def test_store_tokens_in_use_are_those_of_live_attempts_and_of_done_ones_that_ar
     assert db.tokens_in_use(tokens, keep_done=False) == {live["lease_token"]}
 
 
+def test_store_tokens_in_use_know_a_done_job_that_was_removed_and_restored(db: JobStore) -> None:
+    add_jobs(db, 1)
+    done = lease(db)
+    finish(db, done)
+    attempts = db.list_attempts(done["id"])
+    db.remove_job(job_name(1))
+    db.restore_job(job_name(1))
+
+    assert db.tokens_in_use([done["lease_token"]], keep_done=True) == {done["lease_token"]}
+    assert db.list_attempts(done["id"]) == attempts
+
+
+def test_store_lease_next_job_gives_the_job_as_it_is_read(db: JobStore) -> None:
+    add_jobs(db, 1, metadata={"mood": "calm"}, warnings=["odd"])
+
+    job = lease(db)
+
+    assert job == db.get_job(job_name(1))
+    assert not {"turn", "leased_at", "done_token"} & job.keys()
+
+
+def test_store_list_attempts_number_those_that_ended_and_the_open_one(db: JobStore) -> None:
+    add_jobs(db, 1)
+    first = lease(db)
+    db.return_job(first["id"], first["lease_token"], reason="evicted", evicted=True)
+    second = lease(db)
+    db.record_node(second["lease_token"], "KSampler")
+
+    attempts = db.list_attempts(first["id"])
+    finish(db, second)
+
+    assert [(one["number"], one["lease_token"], one["outcome"], one["node"]) for one in attempts] == [
+        (1, first["lease_token"], "returned", None),
+        (2, second["lease_token"], None, "KSampler"),
+    ]
+    done = db.list_attempts(first["id"])[1]
+    assert done["ended_at"] is not None
+    assert done == {**attempts[1], "outcome": "done", "ended_at": done["ended_at"]}
+
+
 def test_store_clamp_backoffs_shortens_what_a_clock_set_back_made_long(db: JobStore, clock: Clock) -> None:
     add_jobs(db, 1)
     fail(db, lease(db))

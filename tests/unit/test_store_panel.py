@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from comfyui_e3.e3_nodes import store
-from stores import Clock, add_jobs, bring_to, fail, job_name, lease
+from stores import Clock, add_jobs, bring_to, fail, job_name, lease, row_of
 
 
 @pytest.fixture
@@ -60,6 +60,23 @@ def test_store_panel_changed_since_lists_the_latest_first(db: Any, clock: Clock)
         (job_name(1), "cancelled", None),
     ]
     assert db.changed_since(since, limit=1) == found[:1]
+
+
+def test_store_panel_changed_since_knows_jobs_in_every_state(db: Any, clock: Clock) -> None:
+    since = clock()
+    states = ["processing", "done", "failed", "cancelled", "done", "pending", "pending"]
+    for number, state in enumerate(states, 1):
+        clock.forward(1)
+        bring_to(db, state, number)
+    db.mark_filed(row_of(db, 5)["id"])
+    clock.forward(1)
+    db.set_priority(job_name(6), 7)
+
+    found = db.changed_since(since)
+
+    assert [change["config_name"] for change in found] == [job_name(number) for number in (6, 7, 5, 4, 3, 2, 1)]
+    assert [change["status"] for change in found] == ["pending", "pending", *states[4::-1]]
+    assert db.changed_since(clock()) == found[:1]
 
 
 def test_store_panel_open_by_workflow_counts_what_waits_and_runs(db: Any) -> None:

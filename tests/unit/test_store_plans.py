@@ -36,7 +36,7 @@ def plan_of(database: SqliteDatabase, sql: str) -> list[str]:
 def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name: str) -> None:
     plan = plan_of(database, SQL[name])
 
-    partial = ("jobs_ready_idx", "jobs_backoff_idx", "at_work_idx")
+    partial = ("jobs_backoff_idx", "turn_idx")
     scans = [step for step in plan if re.match(r"SCAN (jobs|attempts|intents)\b", step)]
     assert [step for step in scans if not step.endswith(partial)] == []
 
@@ -44,8 +44,9 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        ("lease_next_job", "SCAN jobs USING INDEX jobs_ready_idx"),
-        ("most_urgent", "SCAN jobs USING INDEX jobs_ready_idx"),
+        ("lease_next_job", "SEARCH jobs USING INDEX turn_idx (turn=? AND ended_key=?)"),
+        ("lease_next_job", "SEARCH jobs USING INDEX jobs_backoff_idx (not_before<?)"),
+        ("most_urgent", "SEARCH jobs USING INDEX turn_idx (turn=? AND ended_key=?)"),
         ("promote_due", "SEARCH jobs USING INDEX jobs_backoff_idx (not_before<?)"),
         ("to_the_end", "SEARCH others USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("insert_job", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
@@ -54,9 +55,15 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
         ("god_mode", "SEARCH jobs USING COVERING INDEX jobs_place_idx (priority=?)"),
         ("retry_jobs", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("cancel_pending", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
-        ("unfiled_jobs", "SEARCH jobs USING INDEX at_work_idx (status=? AND worker_id=?)"),
-        ("expired_jobs", "SEARCH jobs USING INDEX at_work_idx (status=?)"),
-        ("renew_leases", "SEARCH jobs USING INDEX at_work_idx (status=? AND worker_id=?)"),
+        ("unfiled_jobs", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
+        ("expired_jobs", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
+        ("renew_leases", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
+        ("record_node", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
+        ("totals", "SEARCH jobs USING INDEX turn_idx (turn<?)"),
+        ("ended_since", "SEARCH jobs USING INDEX turn_idx (turn=? AND ended_key>?)"),
+        ("list_attempts", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("list_attempts", "SEARCH attempts USING PRIMARY KEY (job_id=?)"),
+        ("tokens_in_use", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("run_durations", "SEARCH jobs USING INDEX closed_ended_idx (status=?)"),
         ("changed_since", "SEARCH jobs USING INDEX jobs_updated_idx (updated_at>?)"),
         ("totals_of_search", "SCAN jobs USING COVERING INDEX closed_name_idx"),
@@ -170,7 +177,7 @@ def test_store_plans_only_the_few_at_work_are_sorted_as_they_come(database: Sqli
     plan = plan_of(database, sql)
 
     of_status = {step.split(" (")[0].rpartition(" ")[2]: step for step in _parts(plan)}
-    assert sorted(of_status) == ["at_work_idx", "closed_order_idx", "open_order_idx"]
+    assert sorted(of_status) == ["closed_order_idx", "open_order_idx", "turn_idx"]
     assert len(_parts(plan)) == 6  # waiting, processing, done twice, failed, cancelled
     assert len([step for step in plan if "TEMP B-TREE" in step]) == 2
 
@@ -178,9 +185,8 @@ def test_store_plans_only_the_few_at_work_are_sorted_as_they_come(database: Sqli
 def test_store_plans_what_changed_last_is_found_without_sorting_all_that_changed(database: SqliteDatabase) -> None:
     plan = plan_of(database, SQL["changed_since"])
 
-    assert (
-        plan.index("USE TEMP B-TREE FOR ORDER BY") == plan.index("SEARCH jobs USING INDEX at_work_idx (status=?)") + 1
-    )
+    at_work = plan.index("SEARCH jobs USING INDEX turn_idx (turn<?)")
+    assert plan.index("USE TEMP B-TREE FOR ORDER BY") == at_work + 1
     assert len([step for step in plan if "TEMP B-TREE" in step]) == 1
 
 

@@ -11,17 +11,22 @@ SET    not_before = :latest
 WHERE  status = 'pending' AND not_before > :latest;
 
 -- name: lease_next_job
--- T3: claim the most urgent job that can run; with its prompt id known already, T4 is in the same commit.
+-- T3: claim the most urgent job that can run; with its prompt id known already, T4 is in the same commit. None as
+-- long as a backoff that is over is not promoted. The token ends with the job's id, by which it is found again.
 UPDATE jobs
 SET    status = 'processing', phase = CASE WHEN :prompt_id IS NULL THEN 'leased' ELSE 'submitted' END,
-       prompt_id = :prompt_id, worker_id = :worker_id, lease_token = :lease_token,
+       prompt_id = :prompt_id, worker_id = :worker_id, lease_token = :random || substr('00000000000' || id, -12),
        lease_expires_at = :lease_expires_at, run_count = run_count + 1, start_time = NULL,
-       error_type = NULL, error_trace = NULL, updated_at = :now
-WHERE  id = (SELECT id FROM jobs INDEXED BY jobs_ready_idx
-             WHERE  status = 'pending' AND not_before IS NULL AND cancel_requested = 0
+       error_type = NULL, error_trace = NULL, leased_at = :now, node = NULL, updated_at = :now
+WHERE  id = (SELECT id FROM jobs INDEXED BY turn_idx
+             WHERE  turn = 2 AND ended_key = 0 AND status = 'pending' AND cancel_requested = 0
              ORDER  BY priority, position, id LIMIT 1)
 AND    NOT EXISTS (SELECT 1 FROM queue_state WHERE user_paused = 1 OR auto_reason IS NOT NULL)
-RETURNING *;
+AND    NOT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_backoff_idx WHERE status = 'pending' AND not_before <= :now)
+RETURNING id, config_name, identity, job_type, media, workflow_id, workflow_sha256, priority, position, status, phase,
+       run_count, retries_attempted, retries_base, retry_limit, crash_count, evict_count, worker_id, lease_token,
+       lease_expires_at, not_before, prompt_id, cancel_requested, start_time, end_time, duration, error_type, filed_at,
+       created_at, updated_at, config_path, config_sha256, warnings, metadata, config, source_yaml, error_trace;
 
 -- name: most_urgent
 -- What lease_next_job would claim: the first of those that are ready and those whose backoff is over.
@@ -29,8 +34,8 @@ SELECT *
 FROM   jobs
 WHERE  id = (
     SELECT id FROM (
-        SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY jobs_ready_idx
-                       WHERE  status = 'pending' AND not_before IS NULL AND cancel_requested = 0
+        SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY turn_idx
+                       WHERE  turn = 2 AND ended_key = 0 AND status = 'pending' AND cancel_requested = 0
                        ORDER  BY priority, position, id LIMIT 1)
         UNION ALL
         SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY jobs_backoff_idx
@@ -40,25 +45,25 @@ WHERE  id = (
     ORDER BY priority, position, id LIMIT 1)
 AND    NOT EXISTS (SELECT 1 FROM queue_state WHERE user_paused = 1 OR auto_reason IS NOT NULL);
 
--- name: open_attempt
-INSERT INTO attempts (job_id, number, lease_token, worker_id, started_at)
-VALUES (:job_id, 1 + coalesce((SELECT max(number) FROM attempts WHERE job_id = :job_id), 0),
-        :lease_token, :worker_id, :now);
-
--- name: end_attempt
-UPDATE attempts
-SET    ended_at = :now, outcome = :outcome, error_type = :error_type, error = :error
-WHERE  lease_token = :lease_token AND ended_at IS NULL;
+-- name: keep_attempt
+-- One that did not end done leaves the row of its job to the next.
+INSERT INTO attempts (
+    job_id, number, lease_token, worker_id, started_at, ended_at, outcome, error_type, error, node
+)
+SELECT id, 1 + coalesce((SELECT max(number) FROM attempts WHERE job_id = :id), 0), lease_token, worker_id, leased_at,
+       :now, :outcome, :error_type, :error, node
+FROM   jobs
+WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
 
 -- name: record_node
 -- Which node runs now: a crash names it.
-UPDATE attempts
+UPDATE jobs INDEXED BY turn_idx
 SET    node = :node
-WHERE  lease_token = :lease_token AND ended_at IS NULL;
+WHERE  turn = 1 AND status = 'processing' AND lease_token = :lease_token;
 
 -- name: list_attempts
 SELECT *
-FROM   attempts
+FROM   every_attempt
 WHERE  job_id = :job_id
 ORDER  BY number;
 
@@ -109,11 +114,19 @@ AND    lease_token = (SELECT lease_token FROM intents WHERE job_id = :job_id ORD
 ORDER  BY number;
 
 -- name: tokens_in_use
--- Of the tokens of staging folders those of attempts that run, and of those that ended done.
+-- Of the tokens of staging folders those of attempts that run, and of those that ended done. The job's id is at the
+-- end of a token; jobs of an older table and jobs that were removed and restored have all their attempts beside them.
+SELECT lease_token
+FROM   jobs INDEXED BY turn_idx
+WHERE  turn = 1 AND lease_token IN (SELECT value FROM json_each(:tokens))
+UNION ALL
+SELECT done_token
+FROM   json_each(:tokens) AS asked CROSS JOIN jobs ON jobs.id = CAST(substr(asked.value, 21) AS INTEGER)
+WHERE  done_token = asked.value AND :keep_done
+UNION ALL
 SELECT lease_token
 FROM   attempts
-WHERE  lease_token IN (SELECT value FROM json_each(:tokens))
-AND    (outcome IS NULL OR (outcome = 'done' AND :keep_done));
+WHERE  lease_token IN (SELECT value FROM json_each(:tokens)) AND outcome = 'done' AND :keep_done;
 
 -- name: holds_lease
 SELECT 1
@@ -122,17 +135,27 @@ WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
 
 -- name: open_run
 -- What decides how a run ends, and what its end leaves as it is: the narrow columns, and the attempt.
-SELECT jobs.id, status, phase, jobs.lease_token, cancel_requested, run_count, retries_attempted, retries_base,
-       retry_limit, crash_count, evict_count, start_time, end_time, duration, jobs.error_type, error_trace,
-       warnings, metadata, attempts.started_at, attempts.node
-FROM   jobs JOIN attempts ON attempts.lease_token = jobs.lease_token
-WHERE  jobs.id = :id AND status = 'processing';
+SELECT id, status, phase, lease_token, cancel_requested, run_count, retries_attempted, retries_base,
+       retry_limit, crash_count, evict_count, start_time, end_time, duration, error_type, error_trace,
+       warnings, metadata, leased_at, node
+FROM   jobs
+WHERE  id = :id AND status = 'processing';
+
+-- name: finish
+-- T7: the attempt stays in the row, for no other follows it.
+UPDATE jobs
+SET    status = 'done', phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
+       prompt_id = NULL, crash_count = 0, evict_count = 0,
+       start_time = :start_time, end_time = :end_time, duration = :duration, error_type = NULL, error_trace = NULL,
+       warnings = :warnings, metadata = :metadata, updated_at = :now,
+       done_at = :now, done_by = worker_id, done_token = lease_token
+WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
 
 -- name: leave_processing
--- T7 to T10: whatever the attempt came to, only its owner says so, and nothing of the lease stays.
+-- T8 to T10: whatever the attempt came to, only its owner says so, and nothing of the lease stays.
 UPDATE jobs
 SET    status = :status, phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
-       prompt_id = NULL,
+       prompt_id = NULL, leased_at = NULL, node = NULL,
        run_count = :run_count, retries_attempted = :retries_attempted, crash_count = :crash_count,
        evict_count = :evict_count, not_before = :not_before,
        start_time = :start_time, end_time = :end_time, duration = :duration, error_type = :error_type,
@@ -146,36 +169,31 @@ SET    position = (SELECT max(position) FROM jobs AS others WHERE others.priorit
 WHERE  id = :id;
 
 -- name: renew_leases
-UPDATE jobs
+UPDATE jobs INDEXED BY turn_idx
 SET    lease_expires_at = :lease_expires_at
-WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND worker_id = :worker_id;
+WHERE  turn = 1 AND status = 'processing' AND worker_id = :worker_id;
 
 -- name: steal_job
--- T12: names the token of the owner that is dead or silent.
+-- T12: names the token of the owner that is dead or silent. The run goes on under a new token; the intents keep the
+-- old one.
 UPDATE jobs
-SET    worker_id = :worker_id, lease_token = :lease_token, lease_expires_at = :lease_expires_at,
+SET    worker_id = :worker_id, lease_token = :random || substr('00000000000' || id, -12), lease_expires_at = :lease_expires_at,
        updated_at = :now
 WHERE  id = :id AND status = 'processing' AND lease_token = :old_token
 RETURNING *;
 
--- name: steal_attempt
--- The run goes on under a new token; the intents keep the old one.
-UPDATE attempts
-SET    lease_token = :lease_token, worker_id = :worker_id
-WHERE  lease_token = :old_token;
-
 -- name: expired_jobs
 -- A worker that is registered has a lock and a heart, which tell more than a clock that can be set.
 SELECT *
-FROM   jobs INDEXED BY at_work_idx
-WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND lease_expires_at < :now
+FROM   jobs INDEXED BY turn_idx
+WHERE  turn = 1 AND status = 'processing' AND lease_expires_at < :now
 AND    worker_id NOT IN (SELECT worker_id FROM workers)
 ORDER  BY id;
 
 -- name: jobs_of_worker
 SELECT *
-FROM   jobs INDEXED BY at_work_idx
-WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND worker_id = :worker_id
+FROM   jobs INDEXED BY turn_idx
+WHERE  turn = 1 AND status = 'processing' AND worker_id = :worker_id
 ORDER  BY id;
 
 -- name: register_worker

@@ -113,7 +113,7 @@ WHERE  id = :id AND status = 'done' AND filed_at IS NOT NULL;
 
 -- name: unfiled_jobs
 SELECT *
-FROM   jobs INDEXED BY at_work_idx
-WHERE  closed = 0 AND status <> 'pending' AND status = 'done' AND worker_id IS NULL
-ORDER  BY id
+FROM   jobs INDEXED BY turn_idx
+WHERE  turn = 0 AND status = 'done'
+ORDER  BY ended_key, priority, position, id
 LIMIT  :limit;

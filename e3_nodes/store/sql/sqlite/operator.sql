@@ -108,12 +108,6 @@ SELECT *
 FROM   jobs
 WHERE  id IN (SELECT value FROM json_each(:ids)) AND status <> 'processing';
 
--- name: attempts_by_job
-SELECT *
-FROM   attempts
-WHERE  job_id IN (SELECT value FROM json_each(:ids))
-ORDER  BY job_id, number;
-
 -- name: keep_removed
 INSERT INTO removed_jobs (identity, job, attempts, removed_at)
 VALUES (:identity, :job, :attempts, :now)

@@ -6,19 +6,23 @@ FROM   jobs
 WHERE  id IN (SELECT value FROM json_each(:ids));
 
 -- name: changed_since
--- The newest first, merged with those that process, which are few and in no index of what was updated.
+-- The newest first: what was updated, merged with what is new, and with those at work, which are few.
 SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY jobs_updated_idx
-WHERE  status <> 'processing' AND updated_at >= :since
+WHERE  (closed = 1 OR (status = 'pending' AND updated_at <> created_at)) AND updated_at >= :since
 UNION ALL
-SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY at_work_idx
-WHERE  closed = 0 AND status <> 'pending' AND status = 'processing' AND updated_at >= :since
+SELECT config_name, status, phase, created_at FROM jobs INDEXED BY open_created_idx
+WHERE  closed = 0 AND status = 'pending' AND updated_at = created_at AND created_at >= :since
+UNION ALL
+SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY turn_idx
+WHERE  turn < 2 AND updated_at >= :since
 ORDER  BY updated_at DESC
 LIMIT  :limit;
 
 -- name: open_by_workflow
--- From the kept counts.
+-- From the kept counts, without what has run and is open until its YAML is moved.
 SELECT workflow_id, sum(n) AS n
-FROM   job_counts
-WHERE  status IN ('pending', 'processing')
+FROM   (SELECT workflow_id, n FROM job_counts WHERE status = 'open'
+        UNION ALL
+        SELECT workflow_id, -1 FROM jobs INDEXED BY turn_idx WHERE turn = 0)
 GROUP  BY workflow_id
 HAVING sum(n) > 0;
