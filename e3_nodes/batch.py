@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,7 +12,7 @@ class Batch(Generic[T]):
     """Takes pieces of work from step to step; an exception ends its own piece and no other one.
 
     Args:
-        pieces: What each step works on.
+        pieces: What each step works on; an exception among them is a piece that ended before.
         faults: The exceptions that end a piece; any other one ends the whole batch.
 
     Attributes:
@@ -26,7 +25,7 @@ class Batch(Generic[T]):
         ['list', 'IndexError', 'list']
     """
 
-    def __init__(self, pieces: Iterable[T], faults: tuple[type[Exception], ...] = (Exception,)) -> None:
+    def __init__(self, pieces: Iterable[T | Exception], faults: tuple[type[Exception], ...] = (Exception,)) -> None:
         self.ends: list[T | Exception] = list(pieces)
         self._faults = faults
 
@@ -41,14 +40,27 @@ class Batch(Generic[T]):
             return exc
         return piece
 
-    @contextmanager
-    def sharing(self, scope: AbstractContextManager[object]) -> Iterator[None]:
-        """Take steps within a scope; where it cannot be entered or left, that ends every piece."""
+    def step_at_once(self, work: Callable[[Sequence[T]], Sequence[Exception | None]]) -> None:
+        """Take all pieces that have not ended one step further in one go.
+
+        Args:
+            work: Tells of each piece that it is given what ended it, or None. Where it raises, each piece goes
+                alone, so that none ends by the fault of another one.
+        """
+        pieces = [end for end in self.ends if not isinstance(end, Exception)]
         try:
-            with scope:
-                yield
-        except Exception as exc:
-            self.ends = [end if isinstance(end, Exception) else exc for end in self.ends]
+            faults = iter(work(pieces)) if len(pieces) > 1 else None
+        except self._faults:
+            faults = None
+        if faults is None:
+            self.step(lambda piece: _raise(*work([piece])))
+        else:
+            self.ends = [end if isinstance(end, Exception) else next(faults) or end for end in self.ends]
+
+
+def _raise(fault: Exception | None) -> None:
+    if fault is not None:
+        raise fault
 
 
 class Once:

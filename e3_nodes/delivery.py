@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import failpoints, outputs
 from .backends.base import Backend
-from .batch import Batch, only
+from .batch import Batch
 from .errors import E3Error
-from .leases import fenced, token_of
+from .leases import fenced, lost, token_of
 from .logger import get_logger
-from .model import Job, Result
-from .store.protocol import JobStore
+from .model import Intent, Job, Result
+from .store.protocol import JobStore, Promise, Success
 
 log = get_logger("delivery")
 
@@ -55,6 +56,7 @@ class Made:
         result: What ComfyUI made.
         where: What ``destination`` said.
         saved: What was published: ``saved`` lists the paths.
+        warnings: What there is to say about it.
         linked: Whether ComfyUI's own copy costs no disk.
     """
 
@@ -62,6 +64,7 @@ class Made:
     result: Result
     where: Mapping[str, Any]
     saved: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     linked: bool = False
 
 
@@ -78,37 +81,44 @@ def publish(made: Sequence[Made], cfg: Mapping[str, Any], db: JobStore) -> list[
     Returns:
         For each job what was saved, or what kept it from that: LeaseLost, OutputError, StoreUnavailable.
     """
-    batch = Batch(made)
-    written = outputs.write_together([_publication(one, db) for one in made], db.together())
-    receipts = {id(one): end for one, end in zip(made, written, strict=True)}
-    batch.step(lambda one: _note_receipt(one, receipts[id(one)]))
-    with batch.sharing(db.together()):
-        batch.step(lambda one: _commit_done(one, db))
+    written = outputs.write_together([_publication(one, db) for one in made], lambda some: _promise(some, db))
+    batch: Batch[Made] = Batch(end if isinstance(end, Exception) else _noted(end) for end in written)
+    batch.step_at_once(lambda some: _commit_done(some, db))
     batch.step(lambda one: _finish(one, cfg))
     return batch.ends
 
 
 def _publication(made: Made, db: JobStore) -> outputs.Publication:
     job = made.job
-    return outputs.Publication(
-        made.result,
-        made.where,
-        commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents),
-        holds_lease=lambda: db.holds_lease(job["id"], token_of(job)),
-    )
+    holds_lease = partial(db.holds_lease, job["id"], token_of(job))
+    return outputs.Publication(made.result, made.where, holds_lease, owner=made)
 
 
-def _note_receipt(made: Made, written: outputs.Publication | Exception) -> None:
-    made.saved = dict(only([written]).receipt)
-    made.linked = made.saved.pop("linked")
+def _promise(publications: Sequence[outputs.Publication], db: JobStore) -> list[bool]:
+    return db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])
 
 
-def _commit_done(made: Made, db: JobStore) -> None:
-    job, result, saved = made.job, made.result, made.saved
-    updates: dict[str, Any] = {key: result.get(key) for key in ("start_time", "end_time") if key in result}
-    updates["warnings"] = saved.pop("warnings")
-    updates["metadata"] = saved
-    fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=token_of(job)), job)
+def _promise_of(job: Job, intents: Sequence[Intent]) -> Promise:
+    return Promise(job_id=job["id"], lease_token=token_of(job), intents=intents)
+
+
+def _noted(written: outputs.Publication) -> Made:
+    """Note in what was made what became of it."""
+    made: Made = written.owner
+    made.saved = dict(written.receipt)
+    made.linked, made.warnings = made.saved.pop("linked"), made.saved.pop("warnings")
+    return made
+
+
+def _commit_done(made: Sequence[Made], db: JobStore) -> list[Exception | None]:
+    held = db.complete_jobs([_success(one) for one in made])
+    return [None if holds else lost(one.job) for one, holds in zip(made, held, strict=True)]
+
+
+def _success(made: Made) -> Success:
+    updates: dict[str, Any] = {key: made.result.get(key) for key in ("start_time", "end_time") if key in made.result}
+    updates |= {"warnings": made.warnings, "metadata": made.saved}
+    return Success(id=made.job["id"], lease_token=token_of(made.job), updates=updates)
 
 
 def _finish(made: Made, cfg: Mapping[str, Any]) -> None:

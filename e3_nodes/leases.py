@@ -25,4 +25,9 @@ def fenced(held: bool, job: Job) -> None:
         LeaseLost: Another worker owns the job.
     """
     if not held:
-        raise LeaseLost(f"another worker has taken {job['config_name']} over")
+        raise lost(job)
+
+
+def lost(job: Job) -> LeaseLost:
+    """Say that another worker owns the job."""
+    return LeaseLost(f"another worker has taken {job['config_name']} over")

@@ -149,7 +149,8 @@ def _note_place(sighting: Sighting, state: _Watch) -> None:
     """Record the start of the execution, once; a run that was taken over began before."""
     if sighting.place == state.place:
         return
-    state.place, state.place_since = sighting.place, time.monotonic()
+    state.place = sighting.place
+    state.place_since = state.heard_at = time.monotonic()  # whoever is over in a moment need not be listened to
     if sighting.place == "running":
         now = time.time_ns() // 1_000_000
         started = state.job.get("start_time") or now

@@ -116,7 +116,7 @@ def _rename_exclusively(
 @contextmanager
 def hidden_file(
     content: Iterable[bytes],
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     dir_fd: int | None = None,
     stem: str = "new",
@@ -174,14 +174,14 @@ def hidden_name(stem: str) -> str:
     return f".e3-{stem}-{uuid.uuid4().hex[:12]}.part"
 
 
-def at(name: str, folder: Path, dir_fd: int | None) -> str:
+def at(name: str, folder: str | os.PathLike[str], dir_fd: int | None) -> str:
     """Say how a system call names a file of the folder: alone with an open folder, else as a full path.
 
     Examples:
         >>> at("cat.png", Path("out"), 7)
         'cat.png'
     """
-    return name if dir_fd is not None else str(folder / name)
+    return name if dir_fd is not None else os.path.join(folder, name)  # noqa: PTH118 - text: asked for every job
 
 
 def copy_whole(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> None:

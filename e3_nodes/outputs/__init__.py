@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,15 +109,15 @@ class Publication:
     Attributes:
         result: What the backend says; ``artifacts`` names the staged files.
         dest_paths: As for ``write_outputs``.
-        commit_intents: Writes the intents down before the first file appears; False when fenced.
         holds_lease: Asked right before each file appears.
+        owner: Whose results they are, for whoever writes the intents down.
         receipt: What ``write_outputs`` returns, once all is done.
     """
 
     result: Mapping[str, Any]
     dest_paths: Mapping[str, Any]
-    commit_intents: Callable[[list[Intent]], bool] | None = None
     holds_lease: Callable[[], bool] | None = None
+    owner: Any = None
     receipt: dict[str, Any] = field(default_factory=dict, init=False)
     _plan: Plan = field(default_factory=lambda: Plan([], [], {}), init=False)
 
@@ -127,11 +126,10 @@ class Publication:
         self._plan = plan_outputs(self.result, self.dest_paths, seen)
         failpoints.reach("publish.hashed")
 
-    def promise(self) -> None:
-        """Write the intents down."""
-        intents = self._plan.intents
-        if self.commit_intents is not None and not self.commit_intents(intents):
-            raise LeaseLost(f"another worker owns the job now; {intents[0]['final_path']} is left to it")
+    @property
+    def intents(self) -> list[Intent]:
+        """What is to appear where."""
+        return self._plan.intents
 
     def appear(self, folders: publishing.Folders) -> None:
         """Give the files their final names."""
@@ -143,23 +141,25 @@ class Publication:
             holds_lease=self.holds_lease,
             hashed=self._plan.hashed,
         )
-        publishing.deliver_into(folders, self._plan.intents, terms)
+        publishing.deliver_into(folders, self.intents, terms)
 
     def settle(self, folders: publishing.Folders) -> None:
         """Make the names durable, and say what was done."""
-        intents = self._plan.intents
-        folders.settle(intents)
-        self.receipt = {**_receipt(intents, publishing.is_linked(intents)), "warnings": self._plan.warnings}
+        folders.settle(self.intents)
+        linked = publishing.is_linked(self.intents)
+        self.receipt = {**_receipt(self.intents, linked), "warnings": self._plan.warnings}
 
 
-def write_together(
-    publications: Sequence[Publication], one_commit: AbstractContextManager[object]
-) -> list[Publication | Exception]:
+Promise = Callable[[Sequence[Publication]], Sequence[bool]]
+"""Writes intents down, durably, before the first file appears; tells of each publication False when it is fenced."""
+
+
+def write_together(publications: Sequence[Publication], promise: Promise) -> list[Publication | Exception]:
     """Publish the results of several jobs step by step: one commit promises all, one wait makes a folder durable.
 
     Args:
         publications: The jobs.
-        one_commit: The scope in which their intents are written down; they are durable when it is left.
+        promise: Writes their intents down.
 
     Returns:
         For each job the publication with its receipt, or what ended it: what ``write_outputs`` would raise.
@@ -167,12 +167,20 @@ def write_together(
     batch = Batch(publications)
     seen: dict[str, str] = {}
     batch.step(lambda publication: publication.plan(seen))
-    with batch.sharing(one_commit):
-        batch.step(Publication.promise)
+    batch.step_at_once(lambda some: _unless_held(some, promise(some)))
     with publishing.Folders() as folders:
         batch.step(lambda publication: publication.appear(folders))
         batch.step(lambda publication: publication.settle(folders))
     return batch.ends
+
+
+def _unless_held(publications: Sequence[Publication], held: Sequence[bool]) -> list[Exception | None]:
+    return [
+        None
+        if holds
+        else LeaseLost(f"another worker owns the job now; {publication.intents[0]['final_path']} is left to it")
+        for publication, holds in zip(publications, held, strict=True)
+    ]
 
 
 def write_outputs(
@@ -202,8 +210,9 @@ def write_outputs(
         DiskFull: There is no room; what was promised can be delivered later.
         OutputError: Anything else that is wrong with the artifacts or the disk.
     """
-    publication = Publication(result, dest_paths, commit_intents, holds_lease)
-    return only(write_together([publication], nullcontext())).receipt
+    publication = Publication(result, dest_paths, holds_lease)
+    commit = commit_intents or (lambda intents: True)
+    return only(write_together([publication], lambda some: [commit(one.intents) for one in some])).receipt
 
 
 def deliver(

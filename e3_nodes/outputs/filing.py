@@ -92,7 +92,7 @@ class _Filing:
             self._hidden_job = self._hide(_bytes_that_ran(self._job))
 
     def _hide(self, data: bytes) -> str:
-        return self._parts.enter_context(linking.hidden_file([data], Path(self._folder)))
+        return self._parts.enter_context(linking.hidden_file([data], self._folder))
 
     def appear(self) -> None:
         """Give the files their names."""
@@ -148,9 +148,8 @@ def read_result_file(path: Path) -> dict[str, Any] | None:
 
 def _place(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> tuple[str, bool]:
     """Say where the file of a done job belongs, and whether nothing is there yet."""
-    root = cfg["paths"]["jobs_finished"]
-    folder = str(Path(root, _subfolder(job, cfg)))
-    stem = os.path.join(folder, os.path.splitext(job["config_name"])[0])  # noqa: PTH118, PTH122 - text
+    name = os.path.splitext(job["config_name"])[0]  # noqa: PTH122 - text, as the next line
+    stem = os.path.join(cfg["paths"]["jobs_finished"], _subfolder(job, cfg), name)  # noqa: PTH118
     paths = (f"{stem}.yaml" if number == 1 else f"{stem}_v{number}.yaml" for number in count(1))
     path = next(path for path in paths if not os.path.lexists(path) or _is_of(job, path))
     return path, not os.path.lexists(path)

@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..model import Attempt, Intent, Job, KeptIntent, Status
+from ..model import Attempt, Intent, Job, KeptIntent
 from . import mapping, rules
 from .base import STEP, StoreBase
+from .protocol import Promise, Success
 from .rules import Ending, Run
 
 
@@ -45,15 +46,18 @@ class AttemptStore(StoreBase):
         return self._change("record_node", lease_token=lease_token, node=node) == 1
 
     def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:
-        owner = {"job_id": job_id, "lease_token": lease_token}
+        return self.record_all_intents([Promise(job_id=job_id, lease_token=lease_token, intents=intents)])[0]
+
+    def record_all_intents(self, promises: Sequence[Promise]) -> list[bool]:
+        owners = mapping.to_json([_owner(promise) for promise in promises])
         with self._db.transaction() as con:
-            held = self._run(con, "record_publishing", id=job_id, lease_token=lease_token, now=self._now())
-            if held.rowcount != 1:
-                return False
-            self._run(con, "clear_intents", **owner)
-            for intent in intents:
-                self._run(con, "add_intent", **{**intent, **owner})
-            return True
+            kept = self._run(con, "record_publishing", owners=owners, now=self._now()).fetchall()
+            held = {row["lease_token"] for row in kept}
+            holders = [promise for promise in promises if promise["lease_token"] in held]
+            self._run(con, "clear_intents", owners=mapping.to_json([_owner(promise) for promise in holders]))
+            intents = [{**intent, **_owner(promise)} for promise in holders for intent in promise["intents"]]
+            self._run(con, "add_intents", intents=mapping.to_json(intents))
+        return [promise["lease_token"] in held for promise in promises]
 
     def latest_intents(self, job_id: int) -> list[Intent]:
         return [Intent(**row) for row in self._fetch("latest_intents", job_id=job_id)]
@@ -67,14 +71,28 @@ class AttemptStore(StoreBase):
     def complete_job(
         self, id: int, *, success: bool, updates: Mapping[str, Any], lease_token: str | None = None
     ) -> bool:
+        if success:
+            return self.complete_jobs([Success(id=id, lease_token=lease_token, updates=updates)])[0]
         rules.check_updates(updates)
         now = self._now()
         with self._db.transaction() as con:
             run = self._owned(con, id, lease_token)
-            if run is None:
-                return False
-            ending = rules.succeeded(run, updates, now) if success else rules.failed(run, updates, now, self._policy)
-            return self._leave(con, run, ending, now)
+            return run is not None and self._leave(con, run, rules.failed(run, updates, now, self._policy), now)
+
+    def complete_jobs(self, successes: Sequence[Success]) -> list[bool]:
+        for success in successes:
+            rules.check_updates(success["updates"])
+        now = self._now()
+        with self._db.transaction() as con:
+            runs = self._open_runs(con, [success["id"] for success in successes])
+            done = [
+                _after(run, rules.succeeded(run, success["updates"], now))
+                for success in successes
+                if (run := runs.get(success["id"])) and success["lease_token"] in (None, run["lease_token"])
+            ]
+            finished = self._run(con, "finish", done=mapping.to_json(done), now=now).fetchall()
+        ids = {row["id"] for row in finished}
+        return [success["id"] in ids for success in successes]
 
     def return_job(
         self,
@@ -161,24 +179,32 @@ class AttemptStore(StoreBase):
         return self._leave(con, run, ending, now, reason)
 
     def _owned(self, con: sqlite3.Connection, job_id: int, lease_token: str | None) -> Run | None:
-        row = self._run(con, "open_run", id=job_id).fetchone()
-        if row is None or lease_token not in (None, row["lease_token"]):
-            return None
-        return mapping.run_from(row)
+        run = self._open_runs(con, [job_id]).get(job_id)
+        return run if run and lease_token in (None, run["lease_token"]) else None
+
+    def _open_runs(self, con: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Run]:
+        rows = self._run(con, "open_runs", ids=mapping.to_json(ids)).fetchall()
+        return {row["id"]: mapping.run_from(row) for row in rows}
 
     def _leave(self, con: sqlite3.Connection, run: Run, ending: Ending, now: int, reason: str | None = None) -> bool:
-        """End the attempt by the one guarded update; what is not done has its outcome written down before."""
-        after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value, "now": now}
-        after |= {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
-        if ending.status is Status.DONE:
-            return self._run(con, "finish", **after).rowcount == 1
+        """Write the outcome of an attempt down that is not done, and end it by the one guarded update."""
         outcome = {"outcome": ending.outcome, "error_type": ending.changes.get("error_type")}
         outcome["error"] = reason or ending.changes.get("error_trace")
         self._run(con, "keep_attempt", id=run["id"], lease_token=run["lease_token"], **outcome, now=now)
-        left = self._run(con, "leave_processing", **after).rowcount == 1
+        left = self._run(con, "leave_processing", **_after(run, ending), now=now).rowcount == 1
         if left and ending.to_the_end:
             self._run(con, "to_the_end", id=run["id"], step=STEP)
         return left
+
+
+def _owner(promise: Promise) -> dict[str, Any]:
+    return {"job_id": promise["job_id"], "lease_token": promise["lease_token"]}
+
+
+def _after(run: Run, ending: Ending) -> dict[str, Any]:
+    """Say what a job's columns are after its run has ended."""
+    after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value}
+    return after | {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
 
 
 def _lease(worker_id: str, now: int, lease_seconds: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ returns ``False`` for such a change says: fenced, another worker owns the job, t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypedDict
 
 from ..model import Attempt, Intent, Job, KeptIntent, LightJob, QueueState, Rejection
@@ -20,6 +19,22 @@ class Ingested(TypedDict):
     id: int
     config_name: str
     outcome: Literal["accepted", "updated", "duplicate", "name_conflict"]
+
+
+class Promise(TypedDict):
+    """What an attempt is about to make appear where."""
+
+    job_id: int
+    lease_token: str
+    intents: Sequence[Intent]
+
+
+class Success(TypedDict):
+    """An attempt that ended done; ``lease_token`` None means whichever attempt is open."""
+
+    id: int
+    lease_token: str | None
+    updates: Mapping[str, Any]
 
 
 class JobPage(TypedDict):
@@ -163,6 +178,10 @@ class JobStore(Protocol):
         """Commit what is about to appear where (-> publishing), before the first file appears."""
         ...
 
+    def record_all_intents(self, promises: Sequence[Promise]) -> list[bool]:
+        """Do ``record_intents`` for several attempts in one transaction; tell which of them still owned their jobs."""
+        ...
+
     def list_intents(self, job_id: int) -> list[KeptIntent]:
         """List the intents of every attempt of the job with its token, oldest first."""
         ...
@@ -179,6 +198,10 @@ class JobStore(Protocol):
         self, id: int, *, success: bool, updates: Mapping[str, Any], lease_token: str | None = None
     ) -> bool:
         """End an attempt: done; or failed, cancelled or pending with backoff, by error type and limit."""
+        ...
+
+    def complete_jobs(self, successes: Sequence[Success]) -> list[bool]:
+        """End several attempts done in one transaction; tell of each whether it still owned its job."""
         ...
 
     def return_job(
@@ -376,14 +399,6 @@ class JobStore(Protocol):
     @property
     def notice(self) -> str | None:
         """What a person should know about the way the database is used, or None."""
-        ...
-
-    def together(self) -> AbstractContextManager[None]:
-        """Give all that this thread changes meanwhile one commit: none of it is durable before the end.
-
-        Raises:
-            StoreUnavailable: At the end: it could not be committed, and nothing of it is true.
-        """
         ...
 
     def quick_check(self) -> list[str]:

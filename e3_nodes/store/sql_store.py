@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from .attempts import AttemptStore
@@ -27,9 +26,6 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
 
     def wait_for_change(self, seconds: float) -> bool:
         return self._db.wait_for_change(seconds)
-
-    def together(self) -> AbstractContextManager[None]:
-        return self._db.together()
 
     def quick_check(self) -> list[str]:
         return self._db.quick_check()

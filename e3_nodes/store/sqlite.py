@@ -49,7 +49,6 @@ class SqliteDatabase:
         self.path = path
         self._entered = _Door()
         self._group: _Group | None = None
-        self._gatherer: int | None = None
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
         self._watcher_lock = self._entered if path == MEMORY else threading.Lock()
@@ -93,33 +92,8 @@ class SqliteDatabase:
                 finally:
                     if group.is_over or not group.is_shared or (is_first and not self._entered.others):
                         self._commit(group)
-            if self._gatherer == threading.get_ident():
-                return  # its end waits for all of them
             if is_first and not group.is_over:
                 self._lead(group)
-            group.wait()
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Give the transactions that this thread begins meanwhile one commit, at the end, which waits for the disk.
-
-        One that fails takes no other one with it. Other threads wait, so nothing slow belongs in here.
-
-        Raises:
-            StoreUnavailable: The commit failed: nothing of it is true.
-        """
-        if self.path == MEMORY:
-            yield
-            return
-        with Translated(self.path):
-            with self._entered:
-                group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk=True))
-                self._gatherer = threading.get_ident()
-                try:
-                    yield
-                finally:
-                    self._gatherer = None
-                    self._commit(group)
             group.wait()
 
     def _synchronous(self, waits_for_disk: bool) -> str:

@@ -64,16 +64,16 @@ MUTANTS: tuple[Mutant, ...] = (
         "delivery.py",
         (
             (
-                'commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents),',
-                'commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents) and '
-                'db.complete_job(job["id"], success=True, lease_token=token_of(job), updates={"metadata": '
-                '{"saved": [i["final_path"] for i in intents], "hashes": [i["sha256"] for i in intents]}}),',
+                "    return db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])",
+                "    held = db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])\n"
+                "    for one in publications:\n"
+                '        one.owner.saved = {"saved": [i["final_path"] for i in one.intents],\n'
+                '            "hashes": [i["sha256"] for i in one.intents]}\n'
+                "    db.complete_jobs([_success(one.owner) for one in publications])\n"
+                "    return held",
             ),
-            ('holds_lease=lambda: db.holds_lease(job["id"], token_of(job)),', "holds_lease=lambda: True,"),
-            (
-                '    fenced(db.complete_job(job["id"], success=True, updates=updates, lease_token=token_of(job)), job)\n\n\ndef _finish',
-                "\n\ndef _finish",
-            ),
+            ('holds_lease = partial(db.holds_lease, job["id"], token_of(job))', "holds_lease = None"),
+            ("    batch.step_at_once(lambda some: _commit_done(some, db))\n", ""),
         ),
         (scenario("failpoints", "1", "publish.before_link"),),
     ),
@@ -107,8 +107,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "delivery.py",
         (
             (
-                'commit_intents=lambda intents: db.record_intents(job["id"], token_of(job), intents),',
-                "commit_intents=None,",
+                "    return db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])",
+                "    return [True] * len(publications)",
             ),
         ),
         (scenario("failpoints", "1", "publish.linked,done.committed"),),

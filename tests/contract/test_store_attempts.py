@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from comfyui_e3.e3_nodes import errors
 from comfyui_e3.e3_nodes.model import ErrorType
-from comfyui_e3.e3_nodes.store.protocol import JobStore
+from comfyui_e3.e3_nodes.store.protocol import JobStore, Promise, Success
 from comfyui_e3.tests.stores import (
     Clock,
     add_jobs,
@@ -64,6 +64,40 @@ def test_store_record_start_needs_a_submission_and_may_be_said_twice(db: JobStor
 
     assert db.record_start(*owned, 1)
     assert db.record_start(*owned, 1)
+
+
+def test_store_record_all_intents_tells_who_still_owned_its_job(db: JobStore) -> None:
+    add_jobs(db, 1, 2, 3)
+    first, second, third = (start(db, "executing") for _ in range(3))
+    assert db.record_intents(first["id"], first["lease_token"], [make_intent(1), make_intent(2)])
+    assert db.steal_job(second["id"], second["lease_token"], "another", 60)
+    promises = [
+        Promise(job_id=job["id"], lease_token=job["lease_token"], intents=[make_intent(9)])
+        for job in (first, second, third)
+    ]
+
+    assert db.record_all_intents(promises) == [True, False, True]
+
+    kept = [[intent["number"] for intent in db.list_intents(job["id"])] for job in (first, second, third)]
+    assert kept == [[9], [], [9]], "what an attempt promised before is no promise any more"
+    assert [row_of(db, number)["phase"] for number in (1, 2, 3)] == ["publishing", "executing", "publishing"]
+
+
+def test_store_complete_jobs_tells_who_still_owned_its_job(db: JobStore) -> None:
+    add_jobs(db, 1, 2, 3)
+    jobs = [start(db, "publishing") for _ in range(3)]
+    assert db.steal_job(jobs[1]["id"], jobs[1]["lease_token"], "another", 60)
+    successes = [
+        Success(id=job["id"], lease_token=job["lease_token"], updates={"metadata": {"n": f"\0 {job['id']}"}})
+        for job in jobs
+    ]
+
+    assert db.complete_jobs(successes) == [True, False, True]
+
+    rows = [row_of(db, number) for number in (1, 2, 3)]
+    assert [row["status"] for row in rows] == ["done", "processing", "done"]
+    assert [rows[0]["metadata"]["n"], rows[2]["metadata"]["n"]] == [f"\0 {jobs[0]['id']}", f"\0 {jobs[2]['id']}"]
+    assert db.complete_jobs(successes) == [False, False, False], "what is done is done once"
 
 
 def test_store_list_intents_tells_those_of_every_attempt(db: JobStore) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 from comfyui_e3.e3_nodes.batch import Batch, Once, only
 
@@ -19,32 +17,56 @@ def test_batch_step_leaves_out_what_has_ended() -> None:
     assert isinstance(batch.ends[1], IndexError)
 
 
-def test_batch_sharing_a_scope_that_cannot_be_left_ends_every_piece_but_those_that_ended() -> None:
-    batch = Batch([["a"], []])
-    fault = OSError("no commit")
+def test_batch_step_at_once_takes_all_that_have_not_ended() -> None:
+    batch = Batch([["a"], [], ["c"], ["d"]])
+    batch.step(lambda piece: piece.pop())
+    fault = OSError("not this one")
+    asked: list[int] = []
 
-    @contextmanager
-    def scope():
-        yield
-        raise fault
+    def work(pieces):
+        asked.append(len(pieces))
+        return [None, fault, None]
 
-    with batch.sharing(scope()):
-        batch.step(lambda piece: piece.pop())
+    batch.step_at_once(work)
 
-    assert batch.ends[0] is fault
-    assert isinstance(batch.ends[1], IndexError)
+    assert asked == [3]
+    assert [type(end) for end in batch.ends] == [list, IndexError, OSError, list]
 
 
-def test_batch_sharing_lets_nobody_swallow_the_end_of_the_process() -> None:
-    batch = Batch([["a"]])
+def test_batch_step_at_once_lets_each_go_alone_where_all_cannot() -> None:
+    batch = Batch([["a"], [], ["c"]])
+    asked: list[int] = []
 
-    @contextmanager
-    def scope():
-        yield
+    def work(pieces):
+        asked.append(len(pieces))
+        for piece in pieces:
+            piece.pop()
+        return [None] * len(pieces)
+
+    batch.step_at_once(work)
+
+    assert asked == [3, 1, 1, 1]
+    assert [type(end) for end in batch.ends] == [IndexError, IndexError, list]
+
+
+def test_batch_step_at_once_asks_a_single_piece_once() -> None:
+    batch, asked = Batch([["a"]]), []
+
+    def work(pieces):
+        asked.append(pieces)
+        raise OSError("gone")
+
+    batch.step_at_once(work)
+
+    assert len(asked) == 1 and isinstance(batch.ends[0], OSError)
+
+
+def test_batch_step_at_once_lets_nobody_swallow_the_end_of_the_process() -> None:
+    def work(_pieces):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), batch.sharing(scope()):
-        batch.step(lambda piece: piece.pop())
+    with pytest.raises(KeyboardInterrupt):
+        Batch([["a"], ["b"]]).step_at_once(work)
 
 
 def test_batch_only_raises_what_ended_the_piece() -> None:

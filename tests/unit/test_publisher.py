@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_e3.e3_nodes import delivery, errors, executor, publisher, store
+from comfyui_e3.e3_nodes import delivery, executor, publisher, store
 from comfyui_e3.e3_nodes.delivery import Made
 from comfyui_e3.e3_nodes.leases import token_of
 from comfyui_e3.e3_nodes.station import Station
@@ -110,11 +111,17 @@ def test_publisher_publish_a_promise_that_cannot_be_committed_lets_nothing_appea
 ) -> None:
     made = [scene.made() for _ in range(2)]
 
-    def fail(*_args: Any) -> None:
-        raise errors.StoreUnavailable("the disk is gone")
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *values)
 
-    monkeypatch.setattr(scene.home.db._db, "_commit", fail)
-    scene.publish(*made)
+    database = scene.home.db._db
+    with closing(sqlite3.connect(database.path, isolation_level=None, factory=Failing)) as failing:
+        failing.row_factory = sqlite3.Row
+        monkeypatch.setattr(database, "_writer", failing)
+        scene.publish(*made)
     monkeypatch.undo()
 
     assert not any(Path(one.where["file_path"]).exists() for one in made)

@@ -87,18 +87,26 @@ SET    phase = 'submitted', updated_at = :now
 WHERE  id = :id AND lease_token = :lease_token AND status = 'processing' AND phase = 'executing';
 
 -- name: record_publishing
--- T6: in one transaction with the intents.
+-- T6, of several attempts: in one transaction with their intents.
 UPDATE jobs
 SET    phase = 'publishing', updated_at = :now
-WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
+FROM   json_each(:owners) AS owner
+WHERE  jobs.id = json_extract(owner.value, '$.job_id') AND status = 'processing'
+AND    lease_token = json_extract(owner.value, '$.lease_token')
+RETURNING lease_token;
 
 -- name: clear_intents
 DELETE FROM intents
-WHERE  job_id = :job_id AND lease_token = :lease_token;
+WHERE  (job_id, lease_token) IN (
+    SELECT json_extract(value, '$.job_id'), json_extract(value, '$.lease_token') FROM json_each(:owners));
 
--- name: add_intent
+-- name: add_intents
 INSERT INTO intents (job_id, lease_token, number, staged_path, final_path, bytes, sha256)
-VALUES (:job_id, :lease_token, :number, :staged_path, :final_path, :bytes, :sha256);
+SELECT json_extract(value, '$.job_id'), json_extract(value, '$.lease_token'), json_extract(value, '$.number'),
+       json_extract(value, '$.staged_path'), json_extract(value, '$.final_path'), json_extract(value, '$.bytes'),
+       json_extract(value, '$.sha256')
+FROM   json_each(:intents)
+ORDER  BY key;
 
 -- name: list_intents
 SELECT lease_token, number, staged_path, final_path, bytes, sha256
@@ -133,23 +141,27 @@ SELECT 1
 FROM   jobs
 WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
 
--- name: open_run
--- What decides how a run ends, and what its end leaves as it is: the narrow columns, and the attempt.
+-- name: open_runs
+-- What decides how runs end, and what their end leaves as it is: the narrow columns, and the attempt.
 SELECT id, status, phase, lease_token, cancel_requested, run_count, retries_attempted, retries_base,
        retry_limit, crash_count, evict_count, start_time, end_time, duration, error_type, error_trace,
        warnings, metadata, leased_at, node
 FROM   jobs
-WHERE  id = :id AND status = 'processing';
+WHERE  id IN (SELECT value FROM json_each(:ids)) AND status = 'processing';
 
 -- name: finish
--- T7: the attempt stays in the row, for no other follows it.
+-- T7, of several attempts: each stays in its row, for no other follows it.
 UPDATE jobs
 SET    status = 'done', phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
-       prompt_id = NULL, crash_count = 0, evict_count = 0,
-       start_time = :start_time, end_time = :end_time, duration = :duration, error_type = NULL, error_trace = NULL,
-       warnings = :warnings, metadata = :metadata, updated_at = :now,
+       prompt_id = NULL, crash_count = 0, evict_count = 0, error_type = NULL, error_trace = NULL,
+       start_time = json_extract(done.value, '$.start_time'), end_time = json_extract(done.value, '$.end_time'),
+       duration = json_extract(done.value, '$.duration'), warnings = json_extract(done.value, '$.warnings'),
+       metadata = json_extract(done.value, '$.metadata'), updated_at = :now,
        done_at = :now, done_by = worker_id, done_token = lease_token
-WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
+FROM   json_each(:done) AS done
+WHERE  jobs.id = json_extract(done.value, '$.id') AND status = 'processing'
+AND    lease_token = json_extract(done.value, '$.lease_token')
+RETURNING id;
 
 -- name: leave_processing
 -- T8 to T10: whatever the attempt came to, only its owner says so, and nothing of the lease stays.
