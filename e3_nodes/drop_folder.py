@@ -25,7 +25,7 @@ CLOSED_SECONDS = 0.2
 """The same for a file whose writer is known to have closed it."""
 
 FULL_PASS_SECONDS = 60.0
-FULL_PASS_COST_FACTOR = 400
+FULL_PASS_COST_FACTOR = 800
 LISTING_COST_FACTOR = 20
 CHEAP_LISTING_SECONDS = 0.005
 """A folder that costs more is listed again after so many times that; file events name what is new meanwhile."""

@@ -154,6 +154,7 @@ def execute_job(
         saved = delivery.adopt_receipt(job, cfg, db)
         made = None if saved else _make(job, cfg, workflows, db, station, submitted, is_adopted)
     except Exception as exc:
+        station.turnstile.call_another()
         endings.record_end(job, exc, cfg, db, station)
         return
     if saved:
@@ -182,9 +183,10 @@ def _make(
 
 
 def _publish(made: Made, cfg: Mapping[str, Any], db: JobStore, station: Station) -> None:
-    """Publish a result, unless jobs are so short that theirs are published together."""
+    """Publish a result, unless jobs are so short that theirs are published together: then the next one is due."""
     is_taken = station.publish_later is not None and station.turnstile.is_brief and station.publish_later(made)
     if not is_taken:
+        station.turnstile.call_another()
         publisher.publish([made], cfg, db, station)
 
 

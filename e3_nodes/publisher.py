@@ -43,12 +43,15 @@ class Publisher:
     def take(self, made: Made) -> bool:
         """Take a result over, once there is room; False when it is too late for that."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_over or len(self._waiting) < MOST_AT_ONCE)
+            while len(self._waiting) >= MOST_AT_ONCE and not self._is_over:
+                self._station.turnstile.call_another()
+                self._changed.wait()
             if self._is_over:
                 return False
             self._station.in_hand.hold(made.job)
             self._waiting.append(made)
-            self._changed.notify_all()
+            if len(self._waiting) == 1 or not self._is_worth_waiting():
+                self._changed.notify_all()
             return True
 
     def end(self) -> None:

@@ -30,7 +30,7 @@ from .turnstile import most_standing
 log = get_logger("runtime")
 
 ROLE_SECONDS = 2.0
-PULSE_SECONDS = 0.2
+PULSE_SECONDS = 0.25
 """How soon a change by another process is noticed; one by this process is at once, but no sooner than"""
 SHORTEST_PULSE_SECONDS = 0.05
 IDLE_LANE_SECONDS = 30.0

@@ -55,7 +55,7 @@ class Turnstile:
 
     @contextmanager
     def standing(self) -> Iterator[threading.Event]:
-        """Count a prompt while it stands there; then one lane that waits for room goes on, however it ended.
+        """Count a prompt while it stands there, however it ends. Then there is room, for this lane or another one.
 
         Yields:
             What is set once no other prompt of ours stands before it.
@@ -71,7 +71,11 @@ class Turnstile:
                 self._line.remove(is_first)
                 for first in self._line[:1]:
                     first.set()
-                self._room.notify()
+
+    def call_another(self) -> None:
+        """Let a lane that waits for room go on: the one that calls has other work first, and cannot take it itself."""
+        with self._room:
+            self._room.notify()
 
     def wait_for_room(self, seconds: float) -> bool:
         """Wait until a prompt may go in; tell whether one may."""
@@ -84,8 +88,9 @@ class Turnstile:
         self._run_seconds = known + (seconds - known) / 4
         wanted = 1 + math.ceil(COVERED_SECONDS / max(self._run_seconds, 0.001))
         with self._room:
-            self._limit = max(self._usual, min(self._most, wanted))
-            self._room.notify()
+            before, self._limit = self._limit, max(self._usual, min(self._most, wanted))
+            if self._limit > before:
+                self._room.notify_all()
 
 
 def most_standing(lookahead: int) -> int:

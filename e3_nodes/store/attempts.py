@@ -19,12 +19,15 @@ class AttemptStore(StoreBase):
 
     def lease_next_job(self, worker_id: str, lease_seconds: int, *, prompt_id: str | None = None) -> Job | None:
         now = self._now()
-        lease = _lease(worker_id, now, lease_seconds)
-        with self._db.transaction(waits_for_disk=False) as con:  # lost with the power, the job still waits its turn
-            row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id).fetchone()
-            if row is None and self._run(con, "promote_due", now=now).rowcount:
-                row = self._run(con, "lease_next_job", **lease, prompt_id=prompt_id).fetchone()
-        return mapping.job_from(row) if row else None
+        lease = {**_lease(worker_id, now, lease_seconds), "prompt_id": prompt_id}
+        rows = self._claim(lease)
+        if not rows and self._change("promote_due", waits_for_disk=False, now=now):
+            rows = self._claim(lease)
+        return mapping.job_from(rows[0]) if rows else None
+
+    def _claim(self, lease: Mapping[str, Any]) -> list[sqlite3.Row]:
+        with self._db.single_statement() as con:  # lost with the power, the job still waits its turn
+            return self._run(con, "lease_next_job", **lease).fetchall()
 
     def most_urgent(self) -> Job | None:
         found = self._fetch("most_urgent", now=self._now())

@@ -51,7 +51,7 @@ class StoreBase:
 
     def _change(self, name: str, *, waits_for_disk: bool = True, **values: Any) -> int:
         """Run one statement in a transaction of its own; return how many rows it changed."""
-        with self._db.transaction(waits_for_disk=waits_for_disk) as con:
+        with self._db.transaction() if waits_for_disk else self._db.single_statement() as con:
             return self._run(con, name, **values).rowcount
 
     def _find(self, con: sqlite3.Connection, config_name: str) -> Job:

@@ -50,16 +50,32 @@ def test_turnstile_goes_back_to_usual_when_jobs_become_long() -> None:
     assert entered(turnstile) == 2
 
 
-def test_turnstile_wait_for_room_ends_when_a_prompt_is_out() -> None:
+def test_turnstile_wait_for_room_ends_when_another_lane_calls() -> None:
     turnstile = Turnstile(1)
     answers: list[bool] = []
     waiting = threading.Thread(target=lambda: answers.append(turnstile.wait_for_room(10)))
 
     with turnstile.standing():
         waiting.start()
+    turnstile.call_another()
     waiting.join(10)
 
     assert answers == [True]
+
+
+def test_turnstile_wait_for_room_ends_when_more_may_stand() -> None:
+    turnstile = Turnstile.with_lookahead(1)
+    answers: list[bool] = []
+    lanes = [threading.Thread(target=lambda: answers.append(turnstile.wait_for_room(10))) for _ in range(2)]
+    with turnstile.standing(), turnstile.standing():
+        for lane in lanes:
+            lane.start()
+
+        turnstile.note_run(0.001)
+        for lane in lanes:
+            lane.join(10)
+
+    assert answers == [True, True]
 
 
 def test_turnstile_wait_for_room_gives_up() -> None:

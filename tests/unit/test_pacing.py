@@ -1,0 +1,14 @@
+"""How often things are done."""
+
+from __future__ import annotations
+
+from comfyui_e3.e3_nodes.pacing import Seldom
+
+
+def test_pacing_seldom_is_due_at_once_and_then_after_its_seconds() -> None:
+    now = [100.0]
+    seldom = Seldom(5.0, clock=lambda: now[0])
+
+    answers = [seldom.is_due() for now[0] in (100.0, 104.9, 105.0, 106.0, 200.0)]
+
+    assert answers == [True, False, True, False, True]
