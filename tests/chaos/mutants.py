@@ -142,7 +142,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "guard by id only",
         "F07",
         "store/attempts.py",
-        (('if row is None or lease_token not in (None, row["lease_token"]):', "if row is None:"),),
+        (
+            ('return run if run and lease_token in (None, run["lease_token"]) else None', "return run"),
+            (
+                'if (run := runs.get(success["id"])) and success["lease_token"] in (None, run["lease_token"])',
+                'if (run := runs.get(success["id"]))',
+            ),
+        ),
         (FROZEN,),
     ),
     Mutant(

@@ -97,6 +97,7 @@ def test_host_faults_table_locked_while_a_job_ends_is_mended(
 
     with monkeypatch.context() as patched:
         patched.setattr(home.db, "complete_job", locked)
+        patched.setattr(home.db, "complete_jobs", locked)
         executor.run_once(home.cfg, home.workflows, home.db, "me", station=station)
     assert home.row(job)["phase"] == "publishing"
 
