@@ -17,16 +17,12 @@ from .drop_folder import LOOK_SECONDS, DropFolder
 from .errors import E3Error, InvalidConfig, NameConflict, OutputExists
 from .logger import get_logger
 from .model import Job, Workflow
-from .pacing import Seldom
 from .store.protocol import JobStore
 
 log = get_logger("monitor")
 
 GATHER_SECONDS = 0.01
 """How long a file event waits for others that came with it."""
-
-REFRESH_SECONDS = 3.0
-"""How often, at most, it is looked whether workflows have changed, unless a file event says that one may be needed."""
 
 SLICE = 50
 """Files judged in a row; between slices other threads, ComfyUI's loop above all, get their turn."""
@@ -122,15 +118,14 @@ def run_monitor_loop(
     """
     folder = folder or DropFolder(cfg["paths"]["jobs_processing"])
     wake = wake or stop_event
-    refresh_seldom, is_woken = Seldom(REFRESH_SECONDS), False
     while not stop_event.is_set():
         try:
-            if refresh is not None and (is_woken or refresh_seldom.is_due()) and refresh():
+            if refresh is not None and refresh():
                 folder.judge_again()
             _say(_scan(cfg, workflows, db, folder))
         except Exception:
             log.exception("The scan of %s failed; it is tried again", cfg["paths"]["jobs_processing"])
-        is_woken = wake.wait(folder.seconds_to_next_look(cfg["poll_interval_ms"] / 1000))
+        wake.wait(folder.seconds_to_next_look(cfg["poll_interval_ms"] / 1000))
         if wake is not stop_event:
             stop_event.wait(GATHER_SECONDS)
             wake.clear()
