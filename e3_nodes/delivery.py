@@ -95,7 +95,7 @@ def _publication(made: Made, db: JobStore) -> outputs.Publication:
 
 
 def _promise(publications: Sequence[outputs.Publication], db: JobStore) -> list[bool]:
-    return db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])
+    return db.record_intents([_promise_of(one.owner.job, one.intents) for one in publications])
 
 
 def _promise_of(job: Job, intents: Sequence[Intent]) -> Promise:

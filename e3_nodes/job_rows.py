@@ -30,7 +30,7 @@ class Desk:
         self._media: dict[str, str] = {}
         self._real_folders: dict[str, str] = {}
         self._rng = random.SystemRandom()
-        self._glance = validation.glance_for(workflows, cfg["job_types"])
+        self._glance = validation.Glance(workflows, cfg["job_types"])
 
     def read(self, path: str) -> tuple[dict[str, Any], Signature]:
         """Read one whole file and judge it.

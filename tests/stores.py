@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfyui_e3.e3_nodes.store.protocol import JobStore
+from comfyui_e3.e3_nodes.model import Intent
+from comfyui_e3.e3_nodes.store.protocol import JobStore, Promise
 
 
 class Clock:
@@ -41,6 +42,12 @@ def add_jobs(db: JobStore, *numbers: int, **columns: Any) -> list[int]:
     return [db.upsert_job(make_row(number, **columns)) for number in numbers]
 
 
+def promise(db: JobStore, job_id: int, lease_token: str, *intents: Intent) -> bool:
+    """Write down what one attempt is about to make appear; tell whether it still owned its job."""
+    [held] = db.record_intents([Promise(job_id=job_id, lease_token=lease_token, intents=intents)])
+    return held
+
+
 def lease(db: JobStore, worker_id: str = "worker", seconds: int = 60) -> Any:
     job = db.lease_next_job(worker_id, seconds)
     assert job is not None
@@ -54,7 +61,7 @@ def start(db: JobStore, phase: str = "executing") -> Any:
     steps = {
         "submitted": lambda: db.record_submission(*owned, "prompt-1"),
         "executing": lambda: db.record_start(*owned, job["updated_at"]),
-        "publishing": lambda: db.record_intents(*owned, [make_intent(1)]),
+        "publishing": lambda: promise(db, *owned, make_intent(1)),
     }
     for name, step in steps.items():
         if phase == "leased":

@@ -150,16 +150,16 @@ class Publication:
         self.receipt = {**_receipt(self.intents, linked), "warnings": self._plan.warnings}
 
 
-Promise = Callable[[Sequence[Publication]], Sequence[bool]]
+CommitIntents = Callable[[Sequence[Publication]], Sequence[bool]]
 """Writes intents down, durably, before the first file appears; tells of each publication False when it is fenced."""
 
 
-def write_together(publications: Sequence[Publication], promise: Promise) -> list[Publication | Exception]:
+def write_together(publications: Sequence[Publication], commit_intents: CommitIntents) -> list[Publication | Exception]:
     """Publish the results of several jobs step by step: one commit promises all, one wait makes a folder durable.
 
     Args:
         publications: The jobs.
-        promise: Writes their intents down.
+        commit_intents: Writes their intents down.
 
     Returns:
         For each job the publication with its receipt, or what ended it: what ``write_outputs`` would raise.
@@ -167,7 +167,7 @@ def write_together(publications: Sequence[Publication], promise: Promise) -> lis
     batch = Batch(publications)
     seen: dict[str, str] = {}
     batch.step(lambda publication: publication.plan(seen))
-    batch.step_at_once(lambda some: _unless_held(some, promise(some)))
+    batch.step_at_once(lambda some: _unless_held(some, commit_intents(some)))
     with publishing.Folders() as folders:
         batch.step(lambda publication: publication.appear(folders))
         batch.step(lambda publication: publication.settle(folders))

@@ -15,7 +15,7 @@ from typing import Any
 from .. import failpoints, file_utils
 from ..batch import Batch, Once
 from ..errors import E3Error, InvalidConfig, OutputExists
-from ..file_utils import disk, linking
+from ..file_utils import disk, linking, reading
 from ..model import MAX_CONFIG_BYTES
 
 _MAX_RESULT_BYTES = 16 * 1024 * 1024
@@ -151,8 +151,8 @@ def _place(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> tuple[str, bool]:
     name = os.path.splitext(job["config_name"])[0]  # noqa: PTH122 - text, as the next line
     stem = os.path.join(cfg["paths"]["jobs_finished"], _subfolder(job, cfg), name)  # noqa: PTH118
     paths = (f"{stem}.yaml" if number == 1 else f"{stem}_v{number}.yaml" for number in count(1))
-    path = next(path for path in paths if not os.path.lexists(path) or _is_of(job, path))
-    return path, not os.path.lexists(path)
+    places = ((path, not os.path.lexists(path)) for path in paths)
+    return next((path, is_free) for path, is_free in places if is_free or _is_of(job, path))
 
 
 def _is_of(job: Mapping[str, Any], path: str) -> bool:
@@ -235,7 +235,7 @@ def _read(path: str | Path, limit: int = MAX_CONFIG_BYTES) -> bytes | None:
     """Return the bytes of a regular file, or None for anything else."""
     try:
         with os.fdopen(file_utils.open_regular(path), "rb", buffering=0) as file:
-            data = file.read(limit + 1)
+            data = reading.read_whole(file.fileno(), limit + 1)
     except (InvalidConfig, OSError):
         return None
     return data if len(data) <= limit else None

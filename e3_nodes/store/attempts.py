@@ -48,10 +48,7 @@ class AttemptStore(StoreBase):
     def record_node(self, lease_token: str, node: str) -> bool:
         return self._change("record_node", lease_token=lease_token, node=node) == 1
 
-    def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:
-        return self.record_all_intents([Promise(job_id=job_id, lease_token=lease_token, intents=intents)])[0]
-
-    def record_all_intents(self, promises: Sequence[Promise]) -> list[bool]:
+    def record_intents(self, promises: Sequence[Promise]) -> list[bool]:
         owners = mapping.to_json([_owner(promise) for promise in promises])
         with self._db.transaction() as con:
             kept = self._run(con, "record_publishing", owners=owners, now=self._now()).fetchall()

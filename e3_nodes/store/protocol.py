@@ -174,12 +174,11 @@ class JobStore(Protocol):
         """Note which node runs now, such as ``node 3 (KSampler)``: a crash names it. False after the attempt's end."""
         ...
 
-    def record_intents(self, job_id: int, lease_token: str, intents: Sequence[Intent]) -> bool:
-        """Commit what is about to appear where (-> publishing), before the first file appears."""
-        ...
+    def record_intents(self, promises: Sequence[Promise]) -> list[bool]:
+        """Commit what is about to appear where (-> publishing), before the first file appears.
 
-    def record_all_intents(self, promises: Sequence[Promise]) -> list[bool]:
-        """Do ``record_intents`` for several attempts in one transaction; tell which of them still owned their jobs."""
+        Several attempts do so in one transaction; tell of each whether it still owned its job.
+        """
         ...
 
     def list_intents(self, job_id: int) -> list[KeptIntent]:

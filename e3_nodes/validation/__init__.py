@@ -24,6 +24,7 @@ from ..model import (
     Workflow,
 )
 from ..parsing import strict_values
+from ..payload.slots import slots_of
 from . import job_schema
 from .glance import Glance
 from .job_schema import Problem
@@ -41,12 +42,12 @@ from .output_paths import check_output_path
 
 __all__ = [
     "ConfigName",
+    "Glance",
     "Problem",
     "canonical_config_name",
     "check_media",
     "check_output_path",
     "clamp_warnings",
-    "glance_for",
     "identity",
     "is_ignored_name",
     "media_of_type",
@@ -133,21 +134,6 @@ def problems(
     return [_placed(_as_link(problem, cfg), position) for problem in first_ones]
 
 
-def glance_for(workflows: Mapping[str, Workflow], job_types: Mapping[str, str] | None = None) -> Glance:
-    """Prepare to know good jobs at a glance: where ``knows`` says True, ``problems`` finds nothing, if not strict.
-
-    Args:
-        workflows: The known workflows by id; they stay as they are meanwhile.
-        job_types: TYPE words besides the built-in ones.
-
-    Examples:
-        >>> job = {"job_type": "T2I", "workflow_id": "wf", "inputs": {}, "outputs": {"file_path": "a.png"}}
-        >>> glance_for({"wf": {"required_inputs": []}}).knows(job)
-        True
-    """
-    return Glance(workflows, job_types, lambda workflow: frozenset(_unmet({}, workflow)))
-
-
 def normalize_config(cfg: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Give a valid job its full form: defaults filled in, numbers within range.
 
@@ -222,18 +208,13 @@ def _workflow_problems(cfg: dict[str, Any], workflows: Mapping[str, Workflow]) -
 def _required_problems(inputs: dict[str, Any], workflow_id: str, workflow: Workflow) -> Iterator[Problem]:
     """Yield the required inputs that the job leaves out, unless the workflow has a value of its own."""
     required = workflow.get("required_inputs", [])
-    for name in _unmet(inputs, workflow):
+    for name in slots_of(workflow).needed:
+        if name in inputs:
+            continue
         near = nearest(name, (str(given) for given in inputs if given not in required))
         hint = f"; is {near} meant?" if near else ""
         message = f"inputs.{name} is missing, which {workflow_id} requires{hint}"
         yield Problem("missing_field", message, ("inputs", name))
-
-
-def _unmet(inputs: Mapping[str, Any], workflow: Workflow) -> Iterator[str]:
-    for name in workflow.get("required_inputs", []):
-        slot = workflow.get("inputs", {}).get(name, {})
-        if not (name in inputs or "default" in slot or slot.get("random")):
-            yield name
 
 
 def _output_problems(cfg: dict[str, Any]) -> Iterator[Problem]:

@@ -64,8 +64,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "delivery.py",
         (
             (
-                "    return db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])",
-                "    held = db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])\n"
+                "    return db.record_intents([_promise_of(one.owner.job, one.intents) for one in publications])",
+                "    held = db.record_intents([_promise_of(one.owner.job, one.intents) for one in publications])\n"
                 "    for one in publications:\n"
                 '        one.owner.saved = {"saved": [i["final_path"] for i in one.intents],\n'
                 '            "hashes": [i["sha256"] for i in one.intents]}\n'
@@ -107,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "delivery.py",
         (
             (
-                "    return db.record_all_intents([_promise_of(one.owner.job, one.intents) for one in publications])",
+                "    return db.record_intents([_promise_of(one.owner.job, one.intents) for one in publications])",
                 "    return [True] * len(publications)",
             ),
         ),

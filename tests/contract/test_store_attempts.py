@@ -19,6 +19,7 @@ from comfyui_e3.tests.stores import (
     lease,
     make_intent,
     names_in_order,
+    promise,
     row_of,
     start,
     status_of,
@@ -40,7 +41,7 @@ def test_store_phases_follow_one_another(db: JobStore) -> None:
     phases.append(row_of(db, 1)["phase"])
     assert db.record_start(*owned, 123)
     phases.append(row_of(db, 1)["phase"])
-    assert db.record_intents(*owned, [make_intent(1), make_intent(2)])
+    assert promise(db, *owned, make_intent(1), make_intent(2))
     row = row_of(db, 1)
 
     assert [*phases, row["phase"]] == ["leased", "submitted", "executing", "publishing"]
@@ -66,17 +67,17 @@ def test_store_record_start_needs_a_submission_and_may_be_said_twice(db: JobStor
     assert db.record_start(*owned, 1)
 
 
-def test_store_record_all_intents_tells_who_still_owned_its_job(db: JobStore) -> None:
+def test_store_record_intents_tells_who_still_owned_its_job(db: JobStore) -> None:
     add_jobs(db, 1, 2, 3)
     first, second, third = (start(db, "executing") for _ in range(3))
-    assert db.record_intents(first["id"], first["lease_token"], [make_intent(1), make_intent(2)])
+    assert promise(db, first["id"], first["lease_token"], make_intent(1), make_intent(2))
     assert db.steal_job(second["id"], second["lease_token"], "another", 60)
     promises = [
         Promise(job_id=job["id"], lease_token=job["lease_token"], intents=[make_intent(9)])
         for job in (first, second, third)
     ]
 
-    assert db.record_all_intents(promises) == [True, False, True]
+    assert db.record_intents(promises) == [True, False, True]
 
     kept = [[intent["number"] for intent in db.list_intents(job["id"])] for job in (first, second, third)]
     assert kept == [[9], [], [9]], "what an attempt promised before is no promise any more"
@@ -107,7 +108,7 @@ def test_store_list_intents_tells_those_of_every_attempt(db: JobStore) -> None:
     db.clamp_backoffs()
     db.retry_job(db.cancel_job(job_name(1))["config_name"])
     second = start(db, "publishing")
-    db.record_intents(second["id"], second["lease_token"], [make_intent(2), make_intent(1)])
+    promise(db, second["id"], second["lease_token"], make_intent(2), make_intent(1))
 
     intents = db.list_intents(first["id"])
 
@@ -140,7 +141,7 @@ FENCED: dict[str, Callable[[JobStore, int, str], Any]] = {
     "record_submission": lambda db, id, token: db.record_submission(id, token, "p"),
     "record_start": lambda db, id, token: db.record_start(id, token, 1),
     "record_leaving": lambda db, id, token: db.record_leaving(id, token),
-    "record_intents": lambda db, id, token: db.record_intents(id, token, [make_intent(9)]),
+    "record_intents": lambda db, id, token: promise(db, id, token, make_intent(9)),
     "holds_lease": lambda db, id, token: db.holds_lease(id, token),
     "succeed": lambda db, id, token: db.complete_job(id, success=True, updates={}, lease_token=token),
     "fail": lambda db, id, token: db.complete_job(id, success=False, updates={}, lease_token=token),

@@ -7,7 +7,7 @@ from typing import Any
 from comfyui_e3.e3_nodes import errors
 from comfyui_e3.e3_nodes.model import ErrorType, Status
 from comfyui_e3.e3_nodes.store import init_db
-from comfyui_e3.tests.stores import Clock, job_name, make_intent, make_row
+from comfyui_e3.tests.stores import Clock, job_name, make_intent, make_row, promise
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -78,7 +78,7 @@ class JobTable(RuleBasedStateMachine):
             "submit": lambda: self.db.record_submission(*owned, f"prompt-{owned[1]}"),
             "start": lambda: self.db.record_start(*owned, self.clock.now),
             "leave": lambda: self.db.record_leaving(*owned),
-            "publish": lambda: self.db.record_intents(*owned, [make_intent(1)]),
+            "publish": lambda: promise(self.db, *owned, make_intent(1)),
         }[step]()
         assert held or not moved
 
@@ -237,7 +237,7 @@ class JobTable(RuleBasedStateMachine):
             assert not self.db.complete_job(owned[0], success=False, updates={}, lease_token=owned[1])
             assert not self.db.return_job(*owned, reason="late")
             assert not self.db.abandon_job(*owned, reason="late")
-            assert not self.db.record_intents(*owned, [make_intent(2)])
+            assert not promise(self.db, *owned, make_intent(2))
 
     @invariant()
     def runs_are_leases_that_were_not_returned(self) -> None:

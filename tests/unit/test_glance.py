@@ -160,7 +160,7 @@ def outcome(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 @settled
 @given(jobs | st.builds(lambda job, changed: {**job, **changed}, good_jobs, changes) | data)
 def test_glance_knows_no_job_that_breaks_a_rule(job: Any) -> None:
-    known = validation.glance_for(WORKFLOWS, TYPES).knows(job)
+    known = validation.Glance(WORKFLOWS, TYPES).knows(job)
 
     assert not known or validation.problems(job, WORKFLOWS, job_types=TYPES) == []
 
@@ -169,14 +169,14 @@ def test_glance_knows_no_job_that_breaks_a_rule(job: Any) -> None:
 @given(good_jobs)
 def test_glance_knows_what_jobs_are_like(job: Any) -> None:
     assert validation.problems(job, WORKFLOWS, job_types=TYPES) == []
-    assert validation.glance_for(WORKFLOWS, TYPES).knows(job)
+    assert validation.Glance(WORKFLOWS, TYPES).knows(job)
 
 
 @pytest.mark.parametrize("given", [{"seed": 1}, {"promt": "x"}], ids=["none", "misspelt"])
 def test_glance_leaves_a_missing_input_to_the_rules(given: dict[str, Any]) -> None:
     job = {"job_type": "T2I", "workflow_id": "wf", "inputs": given, "outputs": {"file_path": "a.png"}}
 
-    assert not validation.glance_for(WORKFLOWS).knows(job)
+    assert not validation.Glance(WORKFLOWS).knows(job)
 
 
 @settled

@@ -14,6 +14,7 @@ from comfyui_e3.e3_nodes import executor, locks, outputs, recovery
 from comfyui_e3.e3_nodes.errors import DiskFull, OutputError
 from comfyui_e3.e3_nodes.model import Intent
 from comfyui_e3.e3_nodes.station import Station
+from comfyui_e3.tests.stores import promise
 from fakes import PNG, FakeBackend, Home, opened_home
 
 LEASE_SECONDS = 60
@@ -50,7 +51,7 @@ class Other:
             assert self.home.db.record_start(*owned, 1000)
             self.stage(job)
         if phase == "publishing":
-            assert self.home.db.record_intents(*owned, [self.intent(job)])
+            assert promise(self.home.db, *owned, self.intent(job))
         return job
 
     def staged(self, job: Any) -> Path:
@@ -243,7 +244,7 @@ def test_recovery_reconcile_fences_a_silent_worker_and_does_not_forget_it(home: 
 
     assert home.row(job)["status"] == "pending"
     assert not home.db.holds_lease(job["id"], job["lease_token"])
-    assert not home.db.record_intents(job["id"], job["lease_token"], [other.intent(job)])
+    assert not promise(home.db, job["id"], job["lease_token"], other.intent(job))
     assert not other.staged(job).parent.exists()
     assert [worker["worker_id"] for worker in home.db.list_workers()] == ["other"]
 
