@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import config_loader, executor, file_events, locks, monitor, pulse, rebuilding
+from . import config_loader, executor, file_events, file_utils, locks, monitor, pulse, rebuilding
 from .backends.base import Backend
 from .caretaker import Caretaker
 from .drop_folder import DropFolder
@@ -278,8 +278,8 @@ def _lies_in(path: Path, folder: Path) -> bool:
 
 
 def _stamp_of(cfg: Mapping[str, Any]) -> object:
-    """Reduce the workflow files and their templates to what tells a change."""
-    files = [Path(file) for file in config_loader.workflow_files_of(cfg)]
-    folders = {file.parent for file in files}
-    templates = [path for folder in folders for path in sorted(folder.glob("**/*.json"))]
-    return tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in [*files, *templates])
+    """Reduce the workflow files and their templates to what tells a change: cheaply, for every scan asks."""
+    files = config_loader.workflow_files_of(cfg)
+    folders = {os.path.dirname(file) for file in files}  # noqa: PTH120 - text, as in stamps
+    templates = (stamp for folder in folders for stamp in file_utils.stamps_under(folder, ".json"))
+    return {*map(file_utils.stamp_of, files), *templates}

@@ -14,6 +14,10 @@ from .hosts import Host, named_comfyui
 from .scale import Scale
 
 SETTLE_SECONDS = 5.0
+QUIET_SHARE = 0.02
+MOST_SETTLING = 60
+"""What a start brings, such as the search index of a table that has none, is over once no more of a core is used; the
+wait for that ends after so many looks."""
 STRACE_SECONDS = 10.0
 
 
@@ -43,12 +47,14 @@ def _scan(folder: Path) -> None:
 
 
 def _wait_until_quiet(host: Host) -> None:
-    """Wait until the files are taken in: the table stands still for a while."""
+    """Wait until the files are taken in and what else comes with a start is done."""
     before = None
     time.sleep(SETTLE_SECONDS)
     while (now := host.get("/e3/jobs?limit=1")["totals"]) != before:
         before = now
         time.sleep(SETTLE_SECONDS)
+    looks = (_share(host, SETTLE_SECONDS) for _ in range(MOST_SETTLING))
+    next((share for share in looks if share <= QUIET_SHARE), None)
 
 
 def _share(host: Host, seconds: float) -> float:

@@ -30,7 +30,7 @@ class Scale:
 
     jobs: int = 1000
     gpu_jobs: int = 200
-    pairs: int = 4
+    pairs: int = 8
     side: int = 512
     drops: int = 40
     awaited: int = 100

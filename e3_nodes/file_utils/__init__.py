@@ -19,7 +19,7 @@ from ..validation import names
 from . import linking
 from .disk import fsync_dir, fsync_file, make_folder, naming_faults, patiently, real_path, real_text, remove_quietly
 from .linking import copy_whole, link_or_rename_new, place_new
-from .listing import list_yaml_under, natural_key, regular_files_under
+from .listing import list_yaml_under, natural_key, regular_files_under, stamp_of, stamps_under
 from .reading import open_regular, read_regular_file, sha256_of
 
 __all__ = [
@@ -47,6 +47,8 @@ __all__ = [
     "safe_move",
     "same_filesystem",
     "sha256_of",
+    "stamp_of",
+    "stamps_under",
     "write_atomically",
 ]
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from ..validation import names
 
+Stamp = tuple[str, int, int]
+"""Path, mtime in nanoseconds and size in bytes of a file."""
+
 _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", 0xA0000003)
 
 
@@ -85,6 +88,34 @@ def _is_junction(entry: os.DirEntry[str]) -> bool:
     if os.name != "nt":
         return False
     return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == _JUNCTION
+
+
+def stamp_of(path: str) -> Stamp:
+    """Tell what shows a change of a file; of what leads nowhere, that it does.
+
+    Examples:
+        >>> stamp_of("/no/such/file")
+        ('/no/such/file', 0, 0)
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - text: many are asked for every second
+    except OSError:
+        return path, 0, 0
+    return path, found.st_mtime_ns, found.st_size
+
+
+def stamps_under(root: str | os.PathLike[str], suffix: str) -> Iterator[Stamp]:
+    """Tell of each file of a folder tree whose name ends so what shows a change of it; links lead to files too.
+
+    Args:
+        root: The folder; it may be missing.
+        suffix: How the names end, such as ``.json``.
+
+    Examples:
+        >>> list(stamps_under("/no/such/folder", ".json"))
+        []
+    """
+    return (stamp_of(entry.path) for entry in _walk(Path(root)) if entry.name.endswith(suffix))
 
 
 def regular_files_under(root: str | os.PathLike[str]) -> list[Path]:

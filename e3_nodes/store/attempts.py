@@ -86,7 +86,7 @@ class AttemptStore(StoreBase):
         with self._db.transaction() as con:
             runs = self._open_runs(con, [success["id"] for success in successes])
             done = [
-                _after(run, rules.succeeded(run, success["updates"], now))
+                _done(run, rules.succeeded(run, success["updates"], now))
                 for success in successes
                 if (run := runs.get(success["id"])) and success["lease_token"] in (None, run["lease_token"])
             ]
@@ -204,7 +204,18 @@ def _owner(promise: Promise) -> dict[str, Any]:
 def _after(run: Run, ending: Ending) -> dict[str, Any]:
     """Say what a job's columns are after its run has ended."""
     after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value}
-    return after | {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
+    return after | _as_json(after)
+
+
+def _done(run: Run, ending: Ending) -> dict[str, Any]:
+    """Say what ``finish`` does not know: whose run it was, its times, and what it had to say."""
+    changes = ending.changes
+    times = {name: changes[name] for name in ("start_time", "end_time", "duration")}
+    return {"id": run["id"], "lease_token": run["lease_token"], **times, **_as_json(changes)}
+
+
+def _as_json(changes: Mapping[str, Any]) -> dict[str, str]:
+    return {name: mapping.to_json(changes[name]) for name in ("metadata", "warnings")}
 
 
 def _lease(worker_id: str, now: int, lease_seconds: int) -> dict[str, Any]:

@@ -148,6 +148,24 @@ def test_file_utils_regular_files_under_leaves_links_and_pipes_out(tmp_path: Pat
     assert [path.name for path in file_utils.regular_files_under(tmp_path)] == ["b_2.bin", "b_10.bin"]
 
 
+@posix_only
+def test_file_utils_stamps_under_tell_a_change_behind_a_link_and_bear_one_that_leads_nowhere(tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere.json"
+    root = tmp_path / "root"
+    (root / "deep").mkdir(parents=True)
+    real.write_text("{}")
+    (root / "deep" / "link.json").symlink_to(real)
+    (root / "dangling.json").symlink_to(tmp_path / "nothing")
+    (root / "other.txt").write_text("")
+
+    before = set(file_utils.stamps_under(root, ".json"))
+    real.write_text("{ }")
+    after = set(file_utils.stamps_under(root, ".json"))
+
+    assert {Path(path).name for path, _, _ in before} == {"link.json", "dangling.json"}
+    assert {Path(path).name for path, _, _ in before ^ after} == {"link.json"}
+
+
 # --- reading --------------------------------------------------------------------------------------
 def test_file_utils_read_regular_file_returns_bytes_and_stat(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"

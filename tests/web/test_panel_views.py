@@ -15,6 +15,12 @@ pytestmark = pytest.mark.browser
 PICTURES = Path(__file__).parents[2] / ".artifacts" / "screenshots"
 WIDE, HEIGHT = 1300, 800
 STILL_MS = 120
+AT_REST = """
+Promise.all(document.getAnimations()
+    .filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity)
+    .map((animation) => animation.finished.catch(() => {})))
+"""
+"""Waits for what fades or moves in: text that is half there has half the contrast."""
 PLACES = {
     "page-narrow": ("page", [600, 250]),
     "page-wide": ("page", [WIDE]),
@@ -37,6 +43,7 @@ class Inspector:
         for name in steps:
             self.count += 1
             self.page.wait_for_timeout(STILL_MS)
+            self.page.evaluate(AT_REST)
             self.findings += [f"{name}: {found}" for found in self.page.evaluate(RUN_AXE, self.where)]
             self.picture(f"{self.count:02}-{name.replace(' ', '-')}.png")
 
