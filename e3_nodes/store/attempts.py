@@ -84,15 +84,14 @@ class AttemptStore(StoreBase):
             rules.check_updates(success["updates"])
         now = self._now()
         with self._db.transaction() as con:
-            runs = self._open_runs(con, [success["id"] for success in successes])
-            done = [
-                _done(run, rules.succeeded(run, success["updates"], now))
-                for success in successes
-                if (run := runs.get(success["id"])) and success["lease_token"] in (None, run["lease_token"])
-            ]
-            finished = self._run(con, "finish", done=mapping.to_json(done), now=now).fetchall()
-        ids = {row["id"] for row in finished}
-        return [success["id"] in ids for success in successes]
+            return [self._succeed(con, success, now) for success in successes]
+
+    def _succeed(self, con: sqlite3.Connection, success: Success, now: int) -> bool:
+        run = self._owned(con, success["id"], success["lease_token"])
+        if run is None:
+            return False
+        ending = rules.succeeded(run, success["updates"], now)
+        return self._run(con, "finish", **_after(run, ending), now=now).rowcount == 1
 
     def return_job(
         self,
@@ -179,12 +178,9 @@ class AttemptStore(StoreBase):
         return self._leave(con, run, ending, now, reason)
 
     def _owned(self, con: sqlite3.Connection, job_id: int, lease_token: str | None) -> Run | None:
-        run = self._open_runs(con, [job_id]).get(job_id)
+        row = self._run(con, "open_run", id=job_id).fetchone()
+        run = mapping.run_from(row) if row else None
         return run if run and lease_token in (None, run["lease_token"]) else None
-
-    def _open_runs(self, con: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Run]:
-        rows = self._run(con, "open_runs", ids=mapping.to_json(ids)).fetchall()
-        return {row["id"]: mapping.run_from(row) for row in rows}
 
     def _leave(self, con: sqlite3.Connection, run: Run, ending: Ending, now: int, reason: str | None = None) -> bool:
         """Write the outcome of an attempt down that is not done, and end it by the one guarded update."""
@@ -204,18 +200,7 @@ def _owner(promise: Promise) -> dict[str, Any]:
 def _after(run: Run, ending: Ending) -> dict[str, Any]:
     """Say what a job's columns are after its run has ended."""
     after: dict[str, Any] = {**run, "not_before": None, **ending.changes, "status": ending.status.value}
-    return after | _as_json(after)
-
-
-def _done(run: Run, ending: Ending) -> dict[str, Any]:
-    """Say what ``finish`` does not know: whose run it was, its times, and what it had to say."""
-    changes = ending.changes
-    times = {name: changes[name] for name in ("start_time", "end_time", "duration")}
-    return {"id": run["id"], "lease_token": run["lease_token"], **times, **_as_json(changes)}
-
-
-def _as_json(changes: Mapping[str, Any]) -> dict[str, str]:
-    return {name: mapping.to_json(changes[name]) for name in ("metadata", "warnings")}
+    return after | {name: mapping.to_json(after[name]) for name in ("metadata", "warnings")}
 
 
 def _lease(worker_id: str, now: int, lease_seconds: int) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
         ("renew_leases", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
         ("record_node", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
         ("record_publishing", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
-        ("open_runs", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("open_run", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("finish", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("clear_intents", "SEARCH intents USING COVERING INDEX sqlite_autoindex_intents_1 (job_id=?)"),
         ("totals", "SEARCH jobs USING INDEX turn_idx (turn<?)"),

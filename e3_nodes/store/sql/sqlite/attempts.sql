@@ -141,27 +141,23 @@ SELECT 1
 FROM   jobs
 WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
 
--- name: open_runs
--- What decides how runs end, and what their end leaves as it is: the narrow columns, and the attempt.
+-- name: open_run
+-- What decides how a run ends, and what its end leaves as it is: the narrow columns, and the attempt.
 SELECT id, status, phase, lease_token, cancel_requested, run_count, retries_attempted, retries_base,
        retry_limit, crash_count, evict_count, start_time, end_time, duration, error_type, error_trace,
        warnings, metadata, leased_at, node
 FROM   jobs
-WHERE  id IN (SELECT value FROM json_each(:ids)) AND status = 'processing';
+WHERE  id = :id AND status = 'processing';
 
 -- name: finish
--- T7, of several attempts: each stays in its row, for no other follows it.
+-- T7: the attempt stays in its row, for no other follows it.
 UPDATE jobs
 SET    status = 'done', phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
        prompt_id = NULL, crash_count = 0, evict_count = 0, error_type = NULL, error_trace = NULL,
-       start_time = json_extract(done.value, '$.start_time'), end_time = json_extract(done.value, '$.end_time'),
-       duration = json_extract(done.value, '$.duration'), warnings = json_extract(done.value, '$.warnings'),
-       metadata = json_extract(done.value, '$.metadata'), updated_at = :now,
+       start_time = :start_time, end_time = :end_time, duration = :duration, warnings = :warnings,
+       metadata = :metadata, updated_at = :now,
        done_at = :now, done_by = worker_id, done_token = lease_token
-FROM   json_each(:done) AS done
-WHERE  jobs.id = json_extract(done.value, '$.id') AND status = 'processing'
-AND    lease_token = json_extract(done.value, '$.lease_token')
-RETURNING id;
+WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
 
 -- name: leave_processing
 -- T8 to T10: whatever the attempt came to, only its owner says so, and nothing of the lease stays.
