@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from .figures import Figure, Target, median, percentile
 from .hosts import Host, named_comfyui
 from .scale import Scale
 
-APART_SECONDS = 0.5
+APART_SECONDS = (0.3, 0.9)
+"""How far apart jobs are dropped, at random: ComfyUI collects garbage every 10 s, for a quarter of a second, and a
+steady beat would meet that always or never."""
 WAIT_SECONDS = 300
 
 
@@ -38,8 +41,7 @@ def _waits(host: Host, home: homes.Home, count: int) -> list[float]:
     dropped: list[float] = []
     for number in range(count):
         hidden = home.make_file()
-        # Off the beat of every timer in there.
-        time.sleep(APART_SECONDS + number % 7 * 0.013)
+        time.sleep(random.uniform(*APART_SECONDS))
         dropped.append(time.time())
         homes.drop_file(hidden)
         while host.get("/bench/count")["ends"] <= number:

@@ -32,7 +32,7 @@ class Scale:
     gpu_jobs: int = 200
     pairs: int = 8
     side: int = 512
-    drops: int = 40
+    drops: int = 120
     awaited: int = 100
     files: tuple[int, ...] = (10_000, 100_000)
     rows: int = 1_000_000

@@ -357,7 +357,7 @@ COMMANDS: tuple[Command, ...] = (
         "measure how fast E3 is here, beside the least that does the same",
         "Each section works on scratch folders and servers of its own, so nothing of yours is touched: dispatch,\n"
         "arrival, ingest, idle, lease, api, presence. COMFYUI_PATH and COMFYUI_PYTHON name a ComfyUI to measure\n"
-        "in; else the embedded host serves. The full sizes take about an hour, --quick takes two minutes and\n"
+        "in; else the embedded host serves. The full sizes take half an hour, --quick takes two minutes and\n"
         "shows less.",
         (
             _option("--only", "SECTIONS", "names with commas between them; else all"),

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from comfyui_e3.e3_nodes.bench import run
-from comfyui_e3.e3_nodes.bench.scale import QUICK
 
 _spec = importlib.util.spec_from_file_location("bench_guard", Path(__file__).with_name("guard.py"))
 assert _spec is not None and _spec.loader is not None
@@ -24,7 +21,7 @@ _spec.loader.exec_module(guard)
         pytest.param("jobs/s", 0.1, False, id="a rate that fell"),
         pytest.param("jobs/s", 5.0, True, id="a rate that rose"),
         pytest.param("ms", 0.6, True, id="a time like before"),
-        pytest.param("ms", 2.6, False, id="a time that grew"),
+        pytest.param("ms", 1.6, False, id="a time that grew"),
     ],
 )
 def test_guard_complaints_judge_by_ratio_and_unit(unit: str, ratio: float, is_fine: bool) -> None:
@@ -42,9 +39,9 @@ def test_guard_complaints_leave_out_what_was_not_measured() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="a server is ended there without a chance to tidy its folder up")
 def test_guard_quick_run_is_not_slower_than_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COMFYUI_PATH", raising=False)
-    some_jobs = replace(QUICK, jobs=20, pairs=2, side=256)
-    many_turns = replace(QUICK, pairs=10, leases=200, backlogs=(0, 2000), backoffs=500)
 
-    figures = [*run.run(some_jobs, ["dispatch"]), *run.run(many_turns, ["lease"])]
+    figures = guard.measure()
+    baseline = guard.load_baseline()
 
-    assert guard.complaints(run.report(figures, many_turns)["figures"], guard.load_baseline()) == []
+    assert baseline.keys() <= figures.keys()
+    assert guard.complaints(figures, baseline) == []
