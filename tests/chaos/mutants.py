@@ -142,13 +142,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "guard by id only",
         "F07",
         "store/attempts.py",
-        (
-            ('return run if run and lease_token in (None, run["lease_token"]) else None', "return run"),
-            (
-                'if (run := runs.get(success["id"])) and success["lease_token"] in (None, run["lease_token"])',
-                'if (run := runs.get(success["id"]))',
-            ),
-        ),
+        (('return run if run and lease_token in (None, run["lease_token"]) else None', "return run"),),
         (FROZEN,),
     ),
     Mutant(
