@@ -54,7 +54,7 @@ class IngestStore(StoreBase):
         self._place_last(con, news)
         last_id = self._insert(con, news)
         if self._run(con, "any_rejection").fetchone():
-            self._run(con, "clear_rejections", paths=mapping.to_json([columns["config_path"] for columns in news]))
+            con.executemany(self._sql["clear_rejection"], [{"path": columns["config_path"]} for columns in news])
         return [
             Ingested(id=number, config_name=columns["config_name"], outcome="accepted")
             for number, columns in enumerate(news, last_id - len(news) + 1)  # ids are given in order

@@ -76,10 +76,6 @@ SELECT 1
 FROM   rejections
 LIMIT  1;
 
--- name: clear_rejections
-DELETE FROM rejections
-WHERE  path IN (SELECT value FROM json_each(:paths));
-
 -- name: list_rejections
 SELECT path, code, reason, line, "column", seen_at
 FROM   rejections
