@@ -17,7 +17,6 @@ from .delivery import Made
 from .guardrails import Guardrails
 from .leases import token_of
 from .model import Job
-from .pacing import Seldom
 from .store.protocol import JobStore
 from .turnstile import Turnstile
 
@@ -77,6 +76,33 @@ class FitFolders:
         """Remember that the folder is fit now; what is no news any more is forgotten."""
         self._tried = {known: when for known, when in self._tried.items() if self.knows(known)}
         self._tried[folder] = self._clock()
+
+
+class Seldom:
+    """Lets a thing be done no more often than so, whoever asks; the first time at once.
+
+    Args:
+        seconds: From one time to the next.
+        clock: Seconds that only grow.
+
+    Examples:
+        >>> search = Seldom(60.0)
+        >>> search.is_due(), search.is_due()
+        (True, False)
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._due = float("-inf")
+
+    def is_due(self) -> bool:
+        """Tell whether it is time; whoever hears so does it."""
+        now = self._clock()
+        if now < self._due:
+            return False
+        self._due = now + self._seconds
+        return True
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from .hosts import Host, named_comfyui
 from .scale import Scale
 
 APART_SECONDS = (0.3, 0.9)
-"""How far apart jobs are dropped, at random: ComfyUI collects garbage every 10 s, for a quarter of a second, and a
-steady beat would meet that always or never."""
+"""How far apart jobs are dropped, at random: ComfyUI collects garbage every 10 s (``gc_collect_interval``
+in its ``main.py``) and stands still for it, which a steady beat would meet always or never."""
 WAIT_SECONDS = 300
 
 

@@ -53,8 +53,9 @@ def _wait_until_quiet(host: Host) -> None:
     while (now := host.get("/e3/jobs?limit=1")["totals"]) != before:
         before = now
         time.sleep(SETTLE_SECONDS)
-    looks = (_share(host, SETTLE_SECONDS) for _ in range(MOST_SETTLING))
-    next((share for share in looks if share <= QUIET_SHARE), None)
+    for _ in range(MOST_SETTLING):
+        if _share(host, SETTLE_SECONDS) <= QUIET_SHARE:
+            return
 
 
 def _share(host: Host, seconds: float) -> float:

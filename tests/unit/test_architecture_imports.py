@@ -18,7 +18,7 @@ LAYERS = {
     5: "monitor job_rows queue_manager judging authoring job_views removal stats thumbnails",
     4: "config_loader workflow_files drop_folder file_events inputs outputs store backends embedded",
     3: "file_utils host inotify locks",
-    2: "validation parsing payload logger failpoints batch pacing",
+    2: "validation parsing payload logger failpoints batch",
     1: "model errors",
 }
 LAYER_OF = {name: number for number, names in LAYERS.items() for name in names.split()}

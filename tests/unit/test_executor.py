@@ -14,8 +14,7 @@ from comfyui_e3.e3_nodes import executor, outputs
 from comfyui_e3.e3_nodes.backends.base import Sighting
 from comfyui_e3.e3_nodes.errors import DiskFull, HostUnavailable, PromptRefused
 from comfyui_e3.e3_nodes.model import Result
-from comfyui_e3.e3_nodes.pacing import Seldom
-from comfyui_e3.e3_nodes.station import FIT_SECONDS, ORPHAN_SECONDS, FitFolders, Station
+from comfyui_e3.e3_nodes.station import FIT_SECONDS, ORPHAN_SECONDS, FitFolders, Seldom, Station
 from comfyui_e3.e3_nodes.turnstile import Turnstile
 from fakes import FakeBackend, Home, opened_home
 

@@ -1,11 +1,11 @@
-"""How often things are done."""
+"""What a station remembers: how often things are done there."""
 
 from __future__ import annotations
 
-from comfyui_e3.e3_nodes.pacing import Seldom
+from comfyui_e3.e3_nodes.station import Seldom
 
 
-def test_pacing_seldom_is_due_at_once_and_then_after_its_seconds() -> None:
+def test_station_seldom_is_due_at_once_and_then_after_its_seconds() -> None:
     now = [100.0]
     seldom = Seldom(5.0, clock=lambda: now[0])
 
