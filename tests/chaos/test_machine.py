@@ -248,3 +248,18 @@ Promise.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestPromise = Promise.TestCase
+
+
+def test_machine_an_eviction_costs_no_retry() -> None:
+    """A sequence of the machine's own rules that the random walk may miss: I14 under evictions in a row."""
+    machine = Promise()
+    try:
+        machine.drop(batch=1, retry_limit=1)
+        for _ in range(2):
+            machine.run_a_job(0, "gone")
+            machine.promise_is_kept()
+
+        [job] = machine.rows().values()
+        assert (job["evict_count"], job["retries_attempted"]) == (2, 0)
+    finally:
+        machine.teardown()
