@@ -1,8 +1,16 @@
-"""What all suites share: the order in which they run."""
+"""What all suites share: the order in which they run, and that Ctrl-C reaches what they start."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, also for the servers that tests stop by it: a shell's background job ignores it from birth."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

@@ -38,6 +38,9 @@ _REST_OF_LINE = re.compile(r"[ \t]+#[^\r\n]*")
 _FEATURE = "anchors, aliases and tags are not taken; put quotes around text that starts with &, * or !"
 _ESCAPE = "in double quotes a backslash starts an escape; write the character itself, or use single quotes"
 
+_TOO_DEEP = "maximum nesting depth"
+"""What libyaml says of a thousand levels since PyYAML 6.0.4, before it has told of the first; older ones go on."""
+
 # All that PyYAML was ever seen to raise on hostile bytes.
 _FOREIGN = (
     yaml.YAMLError,
@@ -249,6 +252,8 @@ def _syntax_error(exc: yaml.MarkedYAMLError, text: str) -> InvalidConfig:
         return InvalidConfig(f"not YAML: {problem}", code="yaml_syntax")
     lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text)  # as the parser counts them
     line = lines[mark.line] if mark.line < len(lines) else ""
+    if _TOO_DEEP in problem:
+        return _error("yaml_depth", f"nested deeper than {MAX_DEPTH} levels", mark.line + 1, mark.column + 1)
     message = f"not YAML: {problem}{_hint(problem, line, text[mark.index :])}"
     return _error("yaml_syntax", message, mark.line + 1, mark.column + 1)
 

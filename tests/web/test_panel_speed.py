@@ -95,7 +95,7 @@ def test_panel_speed_hundred_thousand_jobs(page: Any, studio: Studio) -> None:
     page.add_init_script(f"({PAINTED})()")
     page.goto(f"{studio.host.url}/e3/")
     page.wait_for_selector(".e3-count:text-is('100k')", timeout=60_000)
-    page.wait_for_function("performance.getEntriesByName('e3-painted').length")
+    page.wait_for_function("() => performance.getEntriesByName('e3-painted').length")
     first_paint = page.evaluate(FIRST_PAINT)
     for _ in range(4):
         page.evaluate(SCROLL_DOWN)

@@ -26,7 +26,7 @@ def with_rows(page: Any, fake: fake_server.FakeE3) -> Iterator[str]:
     yield "rejected"
 
     first_row(page, "done").click()
-    page.wait_for_function("document.querySelector('img.e3-preview')?.naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('img.e3-preview')?.naturalWidth > 0")
     yield "details with a result"
     page.click(".e3-back")
     first_row(page, "failed").click()
@@ -51,7 +51,7 @@ def with_rows(page: Any, fake: fake_server.FakeE3) -> Iterator[str]:
     page.keyboard.press("Escape")
     page.click(".e3-filter-button")
     page.fill(".e3-search-input", "harbour")
-    page.wait_for_function("document.querySelectorAll('e3-job-row').length < 5")
+    page.wait_for_function("() => document.querySelectorAll('e3-job-row').length < 5")
     yield "filters"
     page.fill(".e3-search-input", "nothing like it")
     page.wait_for_selector(".e3-empty")
