@@ -13,6 +13,9 @@ from .base import STEP, StoreBase
 from .protocol import Promise, Success
 from .rules import Ending, Run
 
+MOST_REMEMBERED = 64
+"""Of so many leases, more than ever run at once, it is remembered what they told."""
+
 
 class AttemptStore(StoreBase):
     """The executor's side of the table; ``protocol.JobStore`` says what each method promises."""
@@ -23,11 +26,20 @@ class AttemptStore(StoreBase):
         rows = self._claim(lease)
         if not rows and self._change("promote_due", waits_for_disk=False, now=now):
             rows = self._claim(lease)
-        return mapping.job_from(rows[0]) if rows else None
+        if not rows:
+            return None
+        self._remember(rows[0])
+        return mapping.job_from(rows[0])
+
+    def _remember(self, leased: sqlite3.Row) -> None:
+        """Keep what a lease told, so that its end need not read it again."""
+        self._leased[leased["lease_token"]] = leased
+        if len(self._leased) > MOST_REMEMBERED:
+            self._leased.popitem(last=False)
 
     def _claim(self, lease: Mapping[str, Any]) -> list[sqlite3.Row]:
-        with self._db.single_statement() as con:  # lost with the power, the job still waits its turn
-            return self._run(con, "lease_next_job", **lease).fetchall()
+        # Lost with the power, the job still waits its turn.
+        return self._db.run(self._sql["lease_next_job"], lease, waits_for_disk=False)[0]
 
     def most_urgent(self) -> Job | None:
         found = self._fetch("most_urgent", now=self._now())
@@ -83,15 +95,17 @@ class AttemptStore(StoreBase):
         for success in successes:
             rules.check_updates(success["updates"])
         now = self._now()
+        if len(successes) == 1 and (leased := self._recall(successes[0])) is not None:
+            return [self._db.run(self._sql["finish"], _good_end(successes[0], leased, now))[1] == 1]
         with self._db.transaction() as con:
             return [self._succeed(con, success, now) for success in successes]
 
+    def _recall(self, success: Success) -> sqlite3.Row | None:
+        return self._leased.pop(success["lease_token"] or "", None)
+
     def _succeed(self, con: sqlite3.Connection, success: Success, now: int) -> bool:
-        run = self._owned(con, success["id"], success["lease_token"])
-        if run is None:
-            return False
-        ending = rules.succeeded(run, success["updates"], now)
-        return self._run(con, "finish", **_after(run, ending), now=now).rowcount == 1
+        run = self._recall(success) or self._run(con, "open_run", id=success["id"]).fetchone()
+        return run is not None and con.execute(self._sql["finish"], _good_end(success, run, now)).rowcount == 1
 
     def return_job(
         self,
@@ -195,6 +209,22 @@ class AttemptStore(StoreBase):
 
 def _owner(promise: Promise) -> dict[str, Any]:
     return {"job_id": promise["job_id"], "lease_token": promise["lease_token"]}
+
+
+def _good_end(success: Success, run: sqlite3.Row, now: int) -> dict[str, Any]:
+    """Say what the end of a run writes that gave its result."""
+    updates = success["updates"]
+    noted = rules.noted(mapping.notes_from(run), updates)
+    return {
+        "id": success["id"],
+        "lease_token": success["lease_token"] or run["lease_token"],
+        "start_time": updates.get("start_time"),
+        "end_time": updates.get("end_time") or now,
+        "duration": updates.get("duration"),
+        "warnings": mapping.to_json(noted["warnings"]),
+        "metadata": mapping.to_json(noted["metadata"]),
+        "now": now,
+    }
 
 
 def _after(run: Run, ending: Ending) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sqlite3
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ class StoreBase:
         self._policy = policy
         self._now = clock or _utc_ms
         self._versions: dict[str, dict[str, Any]] = {}
+        self._leased: OrderedDict[str, sqlite3.Row] = OrderedDict()
         self._index = self._search_index()
 
     def _search_index(self) -> SearchIndex | None:
@@ -51,8 +53,7 @@ class StoreBase:
 
     def _change(self, name: str, *, waits_for_disk: bool = True, **values: Any) -> int:
         """Run one statement in a transaction of its own; return how many rows it changed."""
-        with self._db.transaction() if waits_for_disk else self._db.single_statement() as con:
-            return self._run(con, name, **values).rowcount
+        return self._db.run(self._sql[name], values, waits_for_disk=waits_for_disk)[1]
 
     def _find(self, con: sqlite3.Connection, config_name: str) -> Job:
         """Return the whole row by name, or raise UnknownJob with the nearest name."""

@@ -111,7 +111,7 @@ def _ways(chosen: Sequence[Status], sort: str, found: Sequence[int] | None) -> l
 def _walks(status: Status, sort: str) -> list[dict[str, str]]:
     """Say by which indexes a status is found; a partial index is used where its condition is written out."""
     which = f"status = '{status.value}'"
-    at_work = {"way": "INDEXED BY turn_idx", "which": f"turn = {int(status is Status.PROCESSING)} AND {which}"}
+    at_work = {"way": "INDEXED BY turn_idx", "which": f"turn = 1 AND {which}"}
     closed = {"way": f"INDEXED BY closed_{sort}_idx", "which": f"closed = 1 AND {which}"}
     if status is Status.PENDING:
         way = f"INDEXED BY open_{_OPEN_SORTS[sort]}_idx"

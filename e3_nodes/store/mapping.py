@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from .. import errors
 from ..model import DEFAULT_PRIORITY, JOB_TYPES, Job, LightJob, Status
 from ..validation import names
-from .rules import Run
+from .rules import Notes, Run
 
 _OWN_COLUMNS = (
     *("ended_key", "duration_key", "tie", "closed", "turn"),
@@ -77,6 +77,11 @@ def run_from(row: Row) -> Run:
     run = dict(zip(row.keys(), row, strict=True))
     run["metadata"], run["warnings"] = _from_json(run["metadata"]), _from_json(run["warnings"])
     return cast(Run, run)
+
+
+def notes_from(row: Row) -> Notes:
+    """Turn a row into what its job has to say for itself."""
+    return Notes(warnings=_from_json(row["warnings"]), metadata=_from_json(row["metadata"]))
 
 
 def light_job_from(row: Row) -> LightJob:

@@ -11,7 +11,14 @@ from .. import errors
 from ..model import ErrorType, Phase, Status
 
 
-class Run(TypedDict):
+class Notes(TypedDict):
+    """What a job has to say for itself. While it runs, its owner alone adds to that."""
+
+    warnings: list[str]
+    metadata: dict[str, Any]
+
+
+class Run(Notes):
     """What the end of a run depends on: some columns of the job, among them what it keeps of the open attempt."""
 
     id: int
@@ -26,13 +33,12 @@ class Run(TypedDict):
     crash_count: int
     evict_count: int
     start_time: int | None
-    warnings: list[str]
-    metadata: dict[str, Any]
     leased_at: int
     node: str | None
 
 
 _UPDATES = ("start_time", "end_time", "duration", "metadata", "warnings", "error_type", "error_trace")
+_KNOWN_UPDATES = frozenset(_UPDATES)
 _NO_TIMES = {"start_time": None, "end_time": None, "duration": None}
 
 
@@ -76,26 +82,13 @@ def backoff_ms(retries: int, jitter: float) -> int:
 LONGEST_BACKOFF_MS = backoff_ms(20, 1.0)
 
 
-def succeeded(job: Run, updates: Mapping[str, Any], now: int) -> Ending:
-    """Decide for a run that gave its result: done, even if somebody wished to cancel meanwhile."""
-    changes = {
-        **_times(job, updates, now),
-        **_notes(job, updates),
-        "error_type": None,
-        "error_trace": None,
-        "crash_count": 0,
-        "evict_count": 0,
-    }
-    return Ending(Status.DONE, "done", changes)
-
-
 def failed(job: Run, updates: Mapping[str, Any], now: int, policy: Policy) -> Ending:
     """Decide for a run that gave none: cancelled, failed, or another try after a while."""
     error_type = error_type_of(updates.get("error_type"))
     if error_type is ErrorType.CRASH:
         return crashed(job, updates.get("error_trace"), now, policy)
     changes = {
-        **_notes(job, updates),
+        **noted(job, updates),
         "error_type": error_type.value,
         "error_trace": updates.get("error_trace"),
         "crash_count": 0,
@@ -172,9 +165,9 @@ def error_type_of(word: Any) -> ErrorType:
 
 def check_updates(updates: Mapping[str, Any]) -> None:
     """Raise InvalidConfig for an update that ``complete_job`` would otherwise drop in silence."""
-    unknown = sorted(set(updates) - set(_UPDATES))
-    if unknown:
-        raise errors.InvalidConfig(f"complete_job knows no update {unknown[0]!r}; it takes {', '.join(_UPDATES)}")
+    if not updates.keys() <= _KNOWN_UPDATES:
+        unknown = min(updates.keys() - _KNOWN_UPDATES)
+        raise errors.InvalidConfig(f"complete_job knows no update {unknown!r}; it takes {', '.join(_UPDATES)}")
 
 
 def _times(job: Run, updates: Mapping[str, Any], now: int) -> dict[str, Any]:
@@ -184,10 +177,15 @@ def _times(job: Run, updates: Mapping[str, Any], now: int) -> dict[str, Any]:
     return {"start_time": start, "end_time": end, "duration": updates.get("duration", max(0, end - start))}
 
 
-def _notes(job: Run, updates: Mapping[str, Any]) -> dict[str, Any]:
-    """Add what the run has to say to what the job already carries."""
+def noted(job: Notes, updates: Mapping[str, Any]) -> Notes:
+    """Add what the run has to say to what the job already carries.
+
+    Examples:
+        >>> noted({"warnings": ["a"], "metadata": {"x": 1}}, {"warnings": ["a", "b"], "metadata": {"y": 2}})
+        {'warnings': ['a', 'b'], 'metadata': {'x': 1, 'y': 2}}
+    """
     fresh = [text for text in updates.get("warnings", ()) if text not in job["warnings"]]
-    return {
-        "metadata": {**job["metadata"], **updates.get("metadata", {})},
-        "warnings": [*job["warnings"], *fresh],
-    }
+    return Notes(
+        warnings=[*job["warnings"], *fresh],
+        metadata={**job["metadata"], **updates.get("metadata", {})},
+    )

@@ -36,6 +36,7 @@ class SqlJobStore(IngestStore, AttemptStore, OperatorStore, ListStore, StatsStor
         self._db = SqliteDatabase(self._db.path)
         self._index = self._search_index()
         self._versions = {}
+        self._leased.clear()
 
     def close(self) -> None:
         if self._index is not None:

@@ -10,8 +10,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from .. import errors
 from .opening import (
@@ -47,6 +48,7 @@ class SqliteDatabase:
     def __init__(self, path: str) -> None:
         check_sqlite_version(sqlite3.sqlite_version_info)
         self.path = path
+        self._translated = Translated(path)
         self._entered = _Door()
         self._group: _Group | None = None
         self._idle: list[sqlite3.Connection] = []
@@ -58,7 +60,7 @@ class SqliteDatabase:
         self._writer = connect(path)
         self._durability = ""
         try:
-            with Translated(path):
+            with self._translated:
                 self.notice = prepare(self._writer, path)
                 self._watcher = self._writer if path == MEMORY else reader(path)
         except BaseException:
@@ -82,7 +84,7 @@ class SqliteDatabase:
             StoreUnavailable: Locked by another process, disk full, damaged or closed.
             InvalidConfig: A value that a rule of the schema refuses.
         """
-        with Translated(self.path):
+        with self._translated:
             with self._entered:
                 is_first = self._group is None
                 group = self._group = self._group or self._new_group(self._synchronous(waits_for_disk))
@@ -96,27 +98,31 @@ class SqliteDatabase:
                 self._lead(group)
             group.wait()
 
-    @contextmanager
-    def single_statement(self) -> Iterator[sqlite3.Connection]:
-        """Lend the writer for one statement that need not wait for the disk, and is read to its end within.
+    def run(self, sql: str, values: Mapping[str, Any], *, waits_for_disk: bool = True) -> tuple[list[sqlite3.Row], int]:
+        """Run one statement that changes something; tell its rows, and how many it changed.
 
         It is a transaction by itself, which spares a BEGIN and a COMMIT: each of them lets other threads of Python go
-        first several times. Where a commit is shared just now, it joins that.
+        first several times. Where a commit is shared just now, or others wait to share one, it joins that.
+
+        Args:
+            sql: The statement.
+            values: Its named values.
+            waits_for_disk: As for ``transaction``.
 
         Raises:
             StoreUnavailable: As ``transaction``.
             InvalidConfig: As ``transaction``.
         """
-        with Translated(self.path), self._entered:
-            is_alone = self._group is None and self.notice is None
-            if is_alone:
-                self._commit_as(self._synchronous(waits_for_disk=False))
+        synchronous = self._synchronous(waits_for_disk)
+        with self._translated, self._entered:
+            if self._group is None and (synchronous == RELAXED or not self._entered.others):
+                self._commit_as(synchronous)
                 before = self._writer.total_changes
-                yield self._writer
+                ran = _ran(self._writer, sql, values)
                 self._note_commit(self._writer.total_changes != before)
-        if not is_alone:
-            with self.transaction(waits_for_disk=False) as con:
-                yield con
+                return ran
+        with self.transaction(waits_for_disk=waits_for_disk) as con:
+            return _ran(con, sql, values)
 
     def _synchronous(self, waits_for_disk: bool) -> str:
         """Choose how a new group commits; without a write-ahead log it always waits for the disk."""
@@ -163,10 +169,10 @@ class SqliteDatabase:
             StoreUnavailable: Damaged or closed.
         """
         if self.path == MEMORY:
-            with self._entered, Translated(self.path):
+            with self._entered, self._translated:
                 yield self._writer
             return
-        with Translated(self.path):
+        with self._translated:
             con = self._borrow()
             try:
                 yield con
@@ -175,7 +181,7 @@ class SqliteDatabase:
 
     def change_counter(self) -> int:
         """Return a number that grows with every commit that changed something, of any process."""
-        with self._watcher_lock, Translated(self.path):
+        with self._watcher_lock, self._translated:
             return self._watcher.execute("PRAGMA data_version").fetchone()[0] + self._commits
 
     def wait_for_change(self, seconds: float) -> bool:
@@ -233,6 +239,13 @@ class SqliteDatabase:
         except OSError:
             return None
         return (found.st_dev, found.st_ino) if found else None
+
+
+def _ran(con: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> tuple[list[sqlite3.Row], int]:
+    """Run a statement and read it to its end, which is when it counts what it has changed."""
+    cursor = con.execute(sql, values)
+    rows = cursor.fetchall()
+    return rows, cursor.rowcount
 
 
 class _Door:

@@ -18,6 +18,7 @@ from comfyui_e3.tests.stores import (
     job_name,
     lease,
     make_intent,
+    make_row,
     names_in_order,
     promise,
     row_of,
@@ -99,6 +100,16 @@ def test_store_complete_jobs_tells_who_still_owned_its_job(db: JobStore) -> None
     assert [row["status"] for row in rows] == ["done", "processing", "done"]
     assert [rows[0]["metadata"]["n"], rows[2]["metadata"]["n"]] == [f"\0 {jobs[0]['id']}", f"\0 {jobs[2]['id']}"]
     assert db.complete_jobs(successes) == [False, False, False], "what is done is done once"
+
+
+def test_store_complete_jobs_of_one_that_was_stolen_ends_nothing(db: JobStore) -> None:
+    add_jobs(db, 1)
+    job = start(db, "publishing")
+    assert db.steal_job(job["id"], job["lease_token"], "another", 60)
+
+    assert db.complete_jobs([Success(id=job["id"], lease_token=job["lease_token"], updates={})]) == [False]
+
+    assert row_of(db, 1)["status"] == "processing"
 
 
 def test_store_list_intents_tells_those_of_every_attempt(db: JobStore) -> None:
@@ -524,6 +535,18 @@ def test_store_unfiled_jobs_are_done_jobs_until_they_are_filed(db: JobStore) -> 
 
     db.mark_unfiled(job["id"])
     assert len(db.unfiled_jobs()) == 1
+
+
+def test_store_unfiled_jobs_are_also_those_that_came_done_into_the_table(db: JobStore) -> None:
+    row_id = db.upsert_job(make_row(1, status="done", end_time=5))
+
+    assert [row["id"] for row in db.unfiled_jobs()] == [row_id]
+    assert db.list_attempts(row_id) == []
+
+    db.mark_filed(row_id)
+    assert db.unfiled_jobs() == []
+    db.mark_unfiled(row_id)
+    assert [row["id"] for row in db.unfiled_jobs()] == [row_id]
 
 
 def test_store_mark_unfiled_leaves_other_jobs_alone(db: JobStore) -> None:

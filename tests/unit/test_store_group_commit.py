@@ -67,6 +67,32 @@ def test_store_group_commit_shares_a_commit(database: SqliteDatabase) -> None:
     assert database.change_counter() - began < 2 * 4, "four commits would count eight: once here, once as seen"
 
 
+def test_store_group_commit_is_shared_by_single_statements(database: SqliteDatabase) -> None:
+    began = database.change_counter()
+    add = "INSERT INTO notes VALUES (:word)"
+    with database.transaction() as con:
+        con.execute(add, {"word": "first"})
+        threads = [threading.Thread(target=database.run, args=(add, {"word": f"w{n}"})) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        while database._entered.others < len(threads):
+            threading.Event().wait(0.001)
+    for thread in threads:
+        thread.join(WAIT)
+
+    assert words(database) == ["first", "w0", "w1", "w2"]
+    assert database.change_counter() - began < 2 * 4, "four commits would count eight: once here, once as seen"
+
+
+def test_store_group_commit_a_single_statement_alone_is_a_transaction(database: SqliteDatabase) -> None:
+    assert database.run("INSERT INTO notes VALUES (:word) RETURNING word", {"word": "alone"})[0][0]["word"] == "alone"
+    with pytest.raises(errors.InvalidConfig):
+        database.run("INSERT INTO notes VALUES (:word)", {"word": None})
+
+    assert words(database) == ["alone"]
+    assert not database._writer.in_transaction
+
+
 @pytest.mark.parametrize("good_first", [True, False], ids=["joins a good one", "is joined by a good one"])
 def test_store_group_commit_a_failure_takes_nobody_with_it(database: SqliteDatabase, good_first: bool) -> None:
     failures: list[Exception] = []

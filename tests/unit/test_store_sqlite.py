@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from comfyui_e3.e3_nodes import errors
-from comfyui_e3.e3_nodes.store import init_db, lists, opening
+from comfyui_e3.e3_nodes.store import attempts, init_db, lists, opening
 from comfyui_e3.e3_nodes.store.protocol import JobStore
 from comfyui_e3.e3_nodes.store.queries import migration_files
 from comfyui_e3.e3_nodes.store.sqlite import SqliteDatabase
@@ -217,13 +217,43 @@ def test_store_sqlite_a_run_writes_few_pages(path: Path) -> None:
             _lease_and_complete(db)
         pages = path.with_name(f"{path.name}-wal").stat().st_size / 4120  # a page of 4096 bytes, and its header
 
-    assert pages / 20 < 5
+    assert pages / 20 < 3.5  # two of the lease, one of the end
 
 
 def _lease_and_complete(db: JobStore) -> None:
     job = db.lease_next_job("me", 60)
     assert job is not None
     assert db.complete_job(job["id"], success=True, updates={}, lease_token=job["lease_token"])
+
+
+@pytest.mark.parametrize("ended_by", ["who leased", "another process"])
+def test_store_sqlite_an_end_adds_to_what_the_job_says_of_itself(path: Path, ended_by: str) -> None:
+    with init_db(path, clock=lambda: 1_000) as db, init_db(path, clock=lambda: 9_000) as other:
+        db.upsert_job(make_row(metadata={"mood": "calm"}, warnings=["odd"]))
+        job = db.lease_next_job("me", 60, prompt_id="p")
+        assert job is not None
+        db.record_start(job["id"], job["lease_token"] or "", 2_400)
+        ender = db if ended_by == "who leased" else other
+        updates = {"metadata": {"saved": ["a.png"]}, "warnings": ["new", "odd"], "end_time": 2_900}
+        assert ender.complete_job(job["id"], success=True, updates=updates, lease_token=job["lease_token"])
+        row = other.get_job(job["config_name"])
+
+    assert row is not None
+    assert (row["metadata"], row["warnings"]) == ({"mood": "calm", "saved": ["a.png"]}, ["odd", "new"])
+    assert (row["start_time"], row["end_time"], row["duration"]) == (2_400, 2_900, 500)
+
+
+def test_store_sqlite_remembers_no_more_leases_than_it_should(path: Path) -> None:
+    with init_db(path) as db:
+        db.ingest_jobs([make_row(number) for number in range(attempts.MOST_REMEMBERED + 9)])
+        leased = [db.lease_next_job("me", 60) for _ in range(attempts.MOST_REMEMBERED + 9)]
+        ended = [
+            db.complete_job(job["id"], success=True, updates={}, lease_token=job["lease_token"])
+            for job in leased
+            if job is not None
+        ]
+
+    assert ended == [True] * len(leased)
 
 
 def test_store_sqlite_split_statements_keeps_a_trigger_whole() -> None:

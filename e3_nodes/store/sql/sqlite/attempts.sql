@@ -19,7 +19,7 @@ SET    status = 'processing', phase = CASE WHEN :prompt_id IS NULL THEN 'leased'
        lease_expires_at = :lease_expires_at, run_count = run_count + 1, start_time = NULL,
        error_type = NULL, error_trace = NULL, leased_at = :now, node = NULL, updated_at = :now
 WHERE  id = (SELECT id FROM jobs INDEXED BY turn_idx
-             WHERE  turn = 2 AND ended_key = 0 AND status = 'pending' AND cancel_requested = 0
+             WHERE  turn = 2 AND status = 'pending' AND cancel_requested = 0
              ORDER  BY priority, position, id LIMIT 1)
 AND    NOT EXISTS (SELECT 1 FROM queue_state WHERE user_paused = 1 OR auto_reason IS NOT NULL)
 AND    NOT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_backoff_idx WHERE status = 'pending' AND not_before <= :now)
@@ -35,7 +35,7 @@ FROM   jobs
 WHERE  id = (
     SELECT id FROM (
         SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY turn_idx
-                       WHERE  turn = 2 AND ended_key = 0 AND status = 'pending' AND cancel_requested = 0
+                       WHERE  turn = 2 AND status = 'pending' AND cancel_requested = 0
                        ORDER  BY priority, position, id LIMIT 1)
         UNION ALL
         SELECT * FROM (SELECT id, priority, position FROM jobs INDEXED BY jobs_backoff_idx
@@ -150,12 +150,14 @@ FROM   jobs
 WHERE  id = :id AND status = 'processing';
 
 -- name: finish
--- T7: the attempt stays in its row, for no other follows it.
+-- T7: done, even if somebody wished to cancel meanwhile. The attempt stays in its row, for no other follows it. It began
+-- and ended by ComfyUI's word where there is one, else it lasted from lease to now.
 UPDATE jobs
 SET    status = 'done', phase = NULL, worker_id = NULL, lease_token = NULL, lease_expires_at = NULL,
        prompt_id = NULL, crash_count = 0, evict_count = 0, error_type = NULL, error_trace = NULL,
-       start_time = :start_time, end_time = :end_time, duration = :duration, warnings = :warnings,
-       metadata = :metadata, updated_at = :now,
+       start_time = coalesce(:start_time, start_time, leased_at), end_time = :end_time,
+       duration = coalesce(:duration, max(0, :end_time - coalesce(:start_time, start_time, leased_at))),
+       warnings = :warnings, metadata = :metadata, updated_at = :now,
        done_at = :now, done_by = worker_id, done_token = lease_token
 WHERE  id = :id AND status = 'processing' AND lease_token = :lease_token;
 

@@ -104,12 +104,12 @@ WHERE  id = :id AND status IN ('done', 'failed', 'cancelled');
 -- name: mark_unfiled
 -- The YAML of a done job has appeared in processing/ again.
 UPDATE jobs
-SET    filed_at = NULL
+SET    filed_at = NULL, leased_at = coalesce(leased_at, start_time, end_time)
 WHERE  id = :id AND status = 'done' AND filed_at IS NOT NULL;
 
 -- name: unfiled_jobs
 SELECT *
 FROM   jobs INDEXED BY turn_idx
-WHERE  turn = 0 AND status = 'done'
+WHERE  turn = 1 AND status = 'done'
 ORDER  BY ended_key, priority, position, id
 LIMIT  :limit;

@@ -26,20 +26,20 @@ AND    (:q IS NULL OR instr(identity, :q) OR workflow_id IN (
 
 -- name: totals
 -- From the kept counts, where jobs at work are among the open ones.
-WITH at_work (turn, n) AS (
-    SELECT turn, count(*)
+WITH at_work (status, n) AS (
+    SELECT status, count(*)
     FROM   jobs INDEXED BY turn_idx
-    WHERE  turn < 2
+    WHERE  turn = 1
     AND    (:media IS NULL OR media = :media)
     AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
-    GROUP  BY turn)
+    GROUP  BY status)
 SELECT status, sum(n) AS n
 FROM   (SELECT iif(status = 'open', 'pending', status) AS status, n
         FROM   job_counts
         WHERE  (:media IS NULL OR media = :media)
         AND    (:workflow_id IS NULL OR workflow_id = :workflow_id)
         UNION ALL
-        SELECT iif(turn = 0, 'done', 'processing'), n FROM at_work
+        SELECT status, n FROM at_work
         UNION ALL
         SELECT 'pending', -n FROM at_work)
 GROUP  BY status;
@@ -113,7 +113,7 @@ GROUP  BY status;
 -- The last runs of a workflow, as far as they are among the last of all; those that are not filed yet come first.
 SELECT (SELECT duration FROM jobs WHERE id = runs.id) AS duration
 FROM   (SELECT * FROM (SELECT id, workflow_id FROM jobs INDEXED BY turn_idx
-                       WHERE  turn = 0 AND status = 'done'
+                       WHERE  turn = 1 AND status = 'done'
                        ORDER  BY ended_key DESC)
         UNION ALL
         SELECT * FROM (SELECT id, workflow_id FROM jobs INDEXED BY closed_ended_idx
@@ -138,5 +138,5 @@ FROM   (SELECT status FROM jobs INDEXED BY closed_ended_idx
         WHERE  closed = 1 AND status IN ('done', 'failed', 'cancelled') AND ended_key >= :since
         UNION ALL
         SELECT status FROM jobs INDEXED BY turn_idx
-        WHERE  turn = 0 AND status = 'done' AND ended_key >= :since)
+        WHERE  turn = 1 AND status = 'done' AND ended_key >= :since)
 GROUP  BY status;

@@ -14,7 +14,7 @@ SELECT config_name, status, phase, created_at FROM jobs INDEXED BY open_created_
 WHERE  closed = 0 AND status = 'pending' AND updated_at = created_at AND created_at >= :since
 UNION ALL
 SELECT config_name, status, phase, updated_at FROM jobs INDEXED BY turn_idx
-WHERE  turn < 2 AND updated_at >= :since
+WHERE  turn = 1 AND updated_at >= :since
 ORDER  BY updated_at DESC
 LIMIT  :limit;
 
@@ -23,6 +23,6 @@ LIMIT  :limit;
 SELECT workflow_id, sum(n) AS n
 FROM   (SELECT workflow_id, n FROM job_counts WHERE status = 'open'
         UNION ALL
-        SELECT workflow_id, -1 FROM jobs INDEXED BY turn_idx WHERE turn = 0)
+        SELECT workflow_id, -1 FROM jobs INDEXED BY turn_idx WHERE turn = 1 AND status = 'done')
 GROUP  BY workflow_id
 HAVING sum(n) > 0;
