@@ -177,7 +177,8 @@ def _make(
     with station.turnstile.standing() as is_first:
         prompt = adoption.prompt_of(job, db) if is_adopted else _submit(job, where, workflows, db, station)
         submitted()
-        result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event, is_first)
+        rest = station.turnstile.rest_seconds
+        result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event, is_first, rest)
         _note_run(result, station)
     return Made(job, result, where)
 

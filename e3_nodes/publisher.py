@@ -17,9 +17,9 @@ from .store.protocol import JobStore
 
 log = get_logger("publisher")
 
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 32
 """Results that wait at most; a lane with one more waits too, so that a slow disk holds the GPU's work up in time."""
-GATHER_SECONDS = 0.08
+GATHER_SECONDS = 0.15
 """How long a result waits for others to be published with, while more of ours run in ComfyUI."""
 
 

@@ -17,6 +17,10 @@ MOST_MORE = 7
 """How many prompts more than usual may stand there for it, while jobs are short."""
 
 
+LOOKS_A_LINE = 2
+"""While jobs are brief, ends are looked for so often in the time that what stands there takes."""
+
+
 class Turnstile:
     """Lease and submit are one turn of it.
 
@@ -52,6 +56,13 @@ class Turnstile:
     def is_brief(self) -> bool:
         """Tell whether jobs run so shortly that what each of them costs beside its run counts."""
         return self._run_seconds is not None and self._run_seconds < BRIEF_SECONDS
+
+    def rest_seconds(self) -> float:
+        """How long ComfyUI can be left alone with what stands there while jobs are brief: the rest keeps it busy.
+
+        Each look at ComfyUI takes Python from it for a moment, and so does each thread that wakes.
+        """
+        return (self._run_seconds or 0.0) * len(self._line) / LOOKS_A_LINE if self.is_brief else 0.0
 
     @contextmanager
     def standing(self) -> Iterator[threading.Event]:

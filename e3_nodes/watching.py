@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,14 +46,15 @@ class _Watch:
     ending: AttemptFailed | None = None
     node: str = ""
     node_since: float = float("-inf")
+    least_rest: Callable[[], float] = lambda: 0.0
 
     @property
     def pause_seconds(self) -> float:
-        """How long to rest between looks: short for short runs, though others stand behind them all the same."""
+        """How long to rest between looks: short for short runs, unless others stand behind them."""
         if self.place != "running":
             return WAITING_LOOK_SECONDS
         elapsed = time.monotonic() - self.place_since
-        return min(LONGEST_LOOK_SECONDS, max(SHORTEST_LOOK_SECONDS, elapsed / 50))
+        return min(LONGEST_LOOK_SECONDS, max(SHORTEST_LOOK_SECONDS, elapsed / 50, self.least_rest()))
 
 
 def watch(
@@ -64,6 +65,7 @@ def watch(
     backend: Backend,
     stop_event: threading.Event,
     is_first: threading.Event | None = None,
+    least_rest: Callable[[], float] = lambda: 0.0,
 ) -> Result:
     """Wait until a submitted prompt has ended well.
 
@@ -75,6 +77,7 @@ def watch(
         backend: The ComfyUI that has the prompt.
         stop_event: Ends the wait: E3 stops.
         is_first: Set once no prompt of ours stands before this one: until then it need hardly be looked at.
+        least_rest: Tells for how many seconds ComfyUI has enough to do, however soon this prompt ends.
 
     Returns:
         The result, with at least one artifact.
@@ -86,7 +89,7 @@ def watch(
         HostDied: ComfyUI ended while it had the prompt, and came back without it.
         LeaseLost: Another worker owns the job.
     """
-    state = _Watch(prompt, job, cfg, db, backend)
+    state = _Watch(prompt, job, cfg, db, backend, least_rest=least_rest)
     while True:
         sighting = backend.look(prompt)
         if sighting.place == "ended":

@@ -129,7 +129,8 @@ def hidden_file(
         folder: Where.
         dir_fd: The folder, held open.
         stem: A word in its name by which leftovers of a crash are found.
-        durable: Whether its bytes must outlast a loss of power; a mere probe need not.
+        durable: Whether its bytes outlast a loss of power. Those of a mere probe need not, and of several files it is
+            cheaper to begin all before the first is made durable.
 
     Yields:
         The name of the complete file: relative to ``dir_fd``, or a full path.
@@ -159,6 +160,8 @@ def _fill(fd: int, content: Iterable[bytes], durable: bool) -> None:
             _write_all(fd, data)
         if durable:
             os.fsync(fd)
+        else:
+            disk.start_writeback(fd)
     finally:
         os.close(fd)
 

@@ -19,7 +19,7 @@ from ..file_utils.folders import open_folder
 from ..model import ALLOWED_EXTENSIONS, Intent
 from . import formats, planning, publishing
 from .filing import file_jobs, finished_path, read_result_file, result_of
-from .planning import Plan, plan_outputs
+from .planning import Plan, make_durable, plan_outputs
 from .publishing import Terms, remove_leftovers
 from .staging import collect_parts, collect_staging, discard_staging, fence_staging, finish_staging
 
@@ -122,8 +122,12 @@ class Publication:
     _plan: Plan = field(default_factory=lambda: Plan([], [], {}), init=False)
 
     def plan(self, seen: dict[str, str]) -> None:
-        """Make the staged files durable, and choose their final paths."""
+        """Look at the staged files, and choose their final paths."""
         self._plan = plan_outputs(self.result, self.dest_paths, seen)
+
+    def harden(self) -> None:
+        """Make the staged files durable."""
+        make_durable(self._plan)
         failpoints.reach("publish.hashed")
 
     @property
@@ -167,6 +171,7 @@ def write_together(publications: Sequence[Publication], commit_intents: CommitIn
     batch = Batch(publications)
     seen: dict[str, str] = {}
     batch.step(lambda publication: publication.plan(seen))
+    batch.step(Publication.harden)
     batch.step_at_once(lambda some: _unless_held(some, commit_intents(some)))
     with publishing.Folders() as folders:
         batch.step(lambda publication: publication.appear(folders))

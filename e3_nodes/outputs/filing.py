@@ -17,6 +17,8 @@ from ..batch import Batch, Once
 from ..errors import E3Error, InvalidConfig, OutputExists
 from ..file_utils import disk, linking, reading
 from ..model import MAX_CONFIG_BYTES
+from . import publishing
+from .publishing import Signature
 
 _MAX_RESULT_BYTES = 16 * 1024 * 1024
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -42,10 +44,11 @@ def file_jobs(
 ) -> dict[str, Exception]:
     """Move the files of done jobs from processing/ to finished/, as the bytes that ran, a result file beside each.
 
-    ``<stem>.result.json`` is for scripts that see only the folder. The job file appears in finished/ as a copy: a
-    second hard link would change with an edit of the first. In processing/ it is removed only while it still holds
-    those bytes; an edited file is a new submission and stays. A missing one is written from the row. Many jobs share
-    the work of making folders durable.
+    ``<stem>.result.json`` is for scripts that see only the folder. The job file itself is moved, by a second name and
+    then without the first, while it still holds those bytes: nothing is written, and no inode is given back, which
+    would slow every new file of the disk down for a minute (ext4 looks through those just freed). An edited file is a
+    new submission and stays, as does one on another disk until its copy is durable; instead of them, and of a missing
+    one, the bytes that ran are written from the row. Many jobs share the work of making files and folders durable.
 
     Args:
         jobs: Rows of done jobs (config_name, media, config_path, config_sha256, source_yaml), each with the content
@@ -62,7 +65,14 @@ def file_jobs(
     once = Once()
     with ExitStack() as parts:
         filings = Batch([_Filing(job, content, cfg, parts, once) for job, content in jobs], (E3Error, OSError))
-        for step in (_Filing.write, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear):
+        for step in (
+            _Filing.write,
+            _Filing.harden,
+            _Filing.appear,
+            _Filing.settle,
+            _Filing.leave,
+            _Filing.clear,
+        ):
             filings.step(step)
     ends = zip(jobs, filings.ends, strict=True)
     return {job["config_name"]: end for (job, _), end in ends if isinstance(end, Exception)}
@@ -77,10 +87,11 @@ class _Filing:
         self._job, self._content, self._cfg, self._parts, self._once = job, content, cfg, parts, once
         self._source: str = job["config_path"]
         self._target = self._result = self._folder = ""
-        self._hidden_result = self._hidden_job = ""
+        self._hidden_result = self._new_job = ""
+        self._ran: Signature | None = None
 
     def write(self) -> None:
-        """Write what is missing under hidden names, durably."""
+        """Look whether the job file can be moved as it is, and write what is missing under hidden names."""
         self._target, is_free = _place(self._job, self._cfg)
         self._result = _result_path(self._target)
         self._folder = os.path.dirname(self._target)  # noqa: PTH120 - text: asked for every job
@@ -88,11 +99,26 @@ class _Filing:
         told = _result_bytes(self._result, self._content)
         if told is not None:
             self._hidden_result = self._hide(told)
+        self._ran = self._look_at_source()
         if is_free:
-            self._hidden_job = self._hide(_bytes_that_ran(self._job))
+            self._new_job = self._source if self._can_be_moved() else self._hide(_bytes_that_ran(self._job))
+
+    def _look_at_source(self) -> Signature | None:
+        """Return by what the job file is known again, if it still is what ran."""
+        signature = publishing.signature_at(self._source)
+        data = _read(self._source, is_to_be_durable=True)
+        return signature if data is not None and _sha256(data) == self._job["config_sha256"] else None
+
+    def _can_be_moved(self) -> bool:
+        return self._ran is not None and self._ran[0] == os.stat(self._folder).st_dev  # noqa: PTH116
 
     def _hide(self, data: bytes) -> str:
-        return self._parts.enter_context(linking.hidden_file([data], self._folder))
+        return self._parts.enter_context(linking.hidden_file([data], self._folder, durable=False))
+
+    def harden(self) -> None:
+        """Make what was written durable."""
+        for written in filter(None, (self._hidden_result, self._new_job)):
+            file_utils.fsync_file(written)
 
     def appear(self) -> None:
         """Give the files their names."""
@@ -100,8 +126,11 @@ class _Filing:
             with disk.naming_faults(self._result):
                 disk.patiently(os.replace, self._hidden_result, self._result)
         failpoints.reach("receipt.after")
-        if self._hidden_job:
-            linking.link_or_rename_new(self._hidden_job, self._target)
+        if self._new_job:
+            if self._new_job == self._source and not self._is_unchanged():
+                self._new_job = self._hide(_bytes_that_ran(self._job))
+                file_utils.fsync_file(self._new_job)
+            linking.link_or_rename_new(self._new_job, self._target)
         failpoints.reach("yaml.linked")
 
     def settle(self) -> None:
@@ -110,10 +139,23 @@ class _Filing:
 
     def leave(self) -> None:
         """Remove the job file from processing/, if it is still what ran."""
-        if _hash_of(self._source) == self._job["config_sha256"]:
-            with disk.naming_faults(self._source), contextlib.suppress(FileNotFoundError):
-                disk.patiently(os.unlink, self._source)
+        try:
+            if self._is_unchanged():
+                with disk.naming_faults(self._source), contextlib.suppress(FileNotFoundError):
+                    disk.patiently(os.unlink, self._source)
+        finally:
+            self._part()
         failpoints.reach("yaml.moved")
+
+    def _is_unchanged(self) -> bool:
+        return self._ran is not None and publishing.signature_at(self._source) == self._ran
+
+    def _part(self) -> None:
+        """Where the file in processing/ stays, give the finished one bytes of its own: an edit must not be in both."""
+        if publishing.is_same_file(self._source, self._target):
+            with linking.hidden_file([_bytes_that_ran(self._job)], self._folder) as hidden:
+                disk.patiently(os.replace, hidden, self._target)
+            file_utils.fsync_dir(self._folder)
 
     def clear(self) -> None:
         """Make its absence durable."""
@@ -156,7 +198,11 @@ def _place(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> tuple[str, bool]:
 
 
 def _is_of(job: Mapping[str, Any], path: str) -> bool:
-    return _hash_of(path) in (job["config_sha256"], _sha256(_snapshot(job)))
+    """Tell whether a file in finished/ is the job's: its bytes, or a second name that a crash left to its file."""
+    return publishing.is_same_file(job["config_path"], path) or _hash_of(path) in (
+        job["config_sha256"],
+        _sha256(_snapshot(job)),
+    )
 
 
 def _result_path(job_file: str) -> str:
@@ -231,11 +277,13 @@ def _hash_of(path: str) -> str | None:
     return None if data is None else _sha256(data)
 
 
-def _read(path: str | Path, limit: int = MAX_CONFIG_BYTES) -> bytes | None:
+def _read(path: str | Path, limit: int = MAX_CONFIG_BYTES, *, is_to_be_durable: bool = False) -> bytes | None:
     """Return the bytes of a regular file, or None for anything else."""
     try:
         with os.fdopen(file_utils.open_regular(path), "rb", buffering=0) as file:
             data = reading.read_whole(file.fileno(), limit + 1)
+            if is_to_be_durable:
+                disk.start_writeback(file.fileno())
     except (InvalidConfig, OSError):
         return None
     return data if len(data) <= limit else None

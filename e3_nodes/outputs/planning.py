@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Staged:
-    """A staged file that was found whole, made durable and hashed."""
+    """A staged file that was found whole, and hashed."""
 
     path: str
     extension: str
@@ -48,7 +48,7 @@ class _Staged:
 
 
 def plan_outputs(result: Mapping[str, Any], dest_paths: Mapping[str, Any], seen: dict[str, str] | None = None) -> Plan:
-    """Look at each artifact, make it durable, hash it, and choose its final path.
+    """Look at each artifact, hash it, and choose its final path; ``make_durable`` comes next.
 
     Args:
         result: What the backend says; ``artifacts`` names the staged files.
@@ -62,7 +62,6 @@ def plan_outputs(result: Mapping[str, Any], dest_paths: Mapping[str, Any], seen:
         OutputError: An artifact is missing, unfinished, outside the attempt's staging or of a type that is
             not allowed; ``no_outputs`` when there is none.
         OutputExists: A final path is taken.
-        DiskFull: An artifact cannot be made durable.
     """
     asked = dest_paths["file_path"]
     made = _choose(result.get("artifacts", ()), dest_paths.get("nodes"))
@@ -82,6 +81,20 @@ def plan_outputs(result: Mapping[str, Any], dest_paths: Mapping[str, Any], seen:
         if file.extension != wanted.lower()
     ]
     return Plan(intents, warnings, {file.path: file.signature for file in staged})
+
+
+def make_durable(plan: Plan) -> None:
+    """Make the staged files durable, before anything is promised of them.
+
+    Args:
+        plan: What ``plan_outputs`` has made.
+
+    Raises:
+        DiskFull: There is no room for one.
+        OutputError: The disk reports a fault; asking again would hide it.
+    """
+    for path in plan.hashed:
+        disk.fsync_file(path)
 
 
 def _choose(artifacts: Sequence[Mapping[str, Any]], nodes: Sequence[str] | None) -> list[str]:
@@ -104,20 +117,22 @@ def _nothing_made(nodes: Sequence[str] | None) -> str:
 
 
 def _inspect(path: str, staging: str, wanted: str, seen: dict[str, str]) -> _Staged:
-    """Accept one artifact: in our own staging, regular, whole, of an allowed type; then fsync and hash it."""
+    """Accept one artifact: in our own staging, regular, whole, of an allowed type; then hash it."""
     real = disk.real_text(path, seen)
     if not file_utils.is_inside(real, staging) or os.path.islink(path):  # noqa: PTH114 - text, here and below
         raise OutputError(f"{path} is a link, or outside this attempt's folder {staging}", code="invalid")
     name = os.path.basename(real)  # noqa: PTH119
     with disk.naming_faults(real), os.fdopen(_open(real), "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
-        content = BytesIO(reading.read_whole(file.fileno(), before.st_size)) if before.st_size <= _SMALL else file
+        is_small = before.st_size <= _SMALL
+        content = BytesIO(reading.read_whole(file.fileno(), before.st_size)) if is_small else file
         found = formats.sniff(content.read(formats.HEAD_BYTES))
         extension = formats.choose_extension(wanted, _split(name)[1].lower(), found)
         if extension is None or not formats.is_complete(content, before.st_size, extension):
             raise OutputError(f"{name} is empty, cut off or damaged ({before.st_size} bytes)")
         _check_extension(extension, name)
-        disk.fsync_open(file.fileno(), real)
+        if is_small:
+            disk.start_writeback(file.fileno())
         content.seek(0)
         sha256 = reading.digest_of(content.read)
         signature = publishing.signature_of(before)

@@ -132,7 +132,7 @@ def is_linked(intents: Sequence[Intent]) -> bool:
     Args:
         intents: What was delivered.
     """
-    return all(_is_same_file(intent["staged_path"], intent["final_path"]) for intent in intents)
+    return all(is_same_file(intent["staged_path"], intent["final_path"]) for intent in intents)
 
 
 def remove_leftovers(intents: Sequence[Intent]) -> None:
@@ -203,7 +203,7 @@ def _check_replaceable(intent: Intent, folder: Folder, name: str, present: os.st
 def _check_staged(intent: Intent, terms: Terms) -> Signature:
     """Make sure that the staged file still holds the promised bytes; return its signature."""
     path = intent["staged_path"]
-    if (hashed := terms.hashed.get(path)) is not None and _signature_at(path) == hashed:
+    if (hashed := terms.hashed.get(path)) is not None and signature_at(path) == hashed:
         return hashed
     with disk.naming_faults(path), _opened(path) as fd:
         signature = signature_of(os.fstat(fd))
@@ -212,7 +212,8 @@ def _check_staged(intent: Intent, terms: Terms) -> Signature:
     raise StagingLost(f"{path} is not the file any more that was promised")
 
 
-def _signature_at(path: str) -> Signature | None:
+def signature_at(path: str) -> Signature | None:
+    """Return the signature of what is at a path, which is not followed; None where nothing is."""
     try:
         return signature_of(os.lstat(path))
     except OSError:
@@ -313,7 +314,8 @@ def _stem(intent: Intent) -> str:
     return sha256(os.fsencode(intent["staged_path"])).hexdigest()[:32]
 
 
-def _is_same_file(one: str, other: str) -> bool:
+def is_same_file(one: str, other: str) -> bool:
+    """Tell whether two paths name one file."""
     try:
         return os.path.samefile(one, other)  # noqa: PTH121 - text: asked for every job
     except OSError:

@@ -128,10 +128,8 @@ class IngestStore(StoreBase):
         return known
 
     def mark_filed(self, *job_ids: int) -> None:
-        now = self._now()
-        with self._db.transaction() as con:
-            for job_id in job_ids:
-                self._run(con, "mark_filed", id=job_id, now=now)
+        # One statement: of several in a transaction SQLite would write down in a file how to undo each.
+        self._change("mark_filed", ids=mapping.to_json(list(job_ids)), now=self._now())
 
     def mark_unfiled(self, job_id: int) -> None:
         self._change("mark_unfiled", id=job_id)

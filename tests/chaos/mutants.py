@@ -151,7 +151,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "fsync of a result removed",
         "F50",
         "outputs/planning.py",
-        (("        disk.fsync_open(file.fileno(), real)\n", ""),),
+        (("        disk.fsync_file(path)\n", "        pass\n"),),
         (ORDER,),
     ),
     Mutant(
@@ -268,8 +268,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "outputs/filing.py",
         (
             (
-                "(_Filing.write, _Filing.appear, _Filing.settle, _Filing.leave, _Filing.clear)",
-                "(_Filing.write, _Filing.leave, _Filing.appear, _Filing.settle, _Filing.clear)",
+                "            _Filing.harden,\n            _Filing.appear,\n            _Filing.settle,\n            _Filing.leave,\n",
+                "            _Filing.harden,\n            _Filing.leave,\n            _Filing.appear,\n            _Filing.settle,\n",
             ),
         ),
         (scenario("failpoints", "1", "yaml.moved,yaml.linked"),),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,83 @@ def test_filing_file_jobs_leaves_an_edited_file(house: House) -> None:
 
     assert Path(row["config_path"]).read_text("utf-8") == "job_type: T2V"
     assert (house.finished / row["config_name"]).read_text("utf-8") == row["source_yaml"]
+
+
+def test_filing_file_jobs_moves_the_file_itself(house: House) -> None:
+    row, content = house.job(1)
+    inode = Path(row["config_path"]).stat().st_ino
+
+    outputs.file_jobs([(row, content)], house.cfg)
+
+    filed = (house.finished / row["config_name"]).stat()
+    assert (filed.st_ino, filed.st_nlink) == (inode, 1)
+
+
+@pytest.mark.parametrize("moment", ["before it has its new name", "while it has two names"])
+def test_filing_file_jobs_keeps_apart_what_is_edited_at_the_last_moment(
+    house: House, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    row, content = house.job(1)
+    source, filed = Path(row["config_path"]), house.finished / row["config_name"]
+    failpoint = "receipt.after" if moment.startswith("before") else "yaml.linked"
+
+    def edit(name: str) -> None:
+        if name == failpoint:
+            source.write_text("job_type: T2V", "utf-8")
+
+    monkeypatch.setattr(filing.failpoints, "reach", edit)
+
+    assert outputs.file_jobs([(row, content)], house.cfg) == {}
+
+    assert source.read_text("utf-8") == "job_type: T2V"
+    assert filed.read_text("utf-8") == row["source_yaml"]
+    assert not source.samefile(filed)
+    assert len(list(house.finished.iterdir())) == 2, "no hidden part is left"
+
+
+def test_filing_file_jobs_parts_two_names_that_a_crash_left(house: House) -> None:
+    row, content = house.job(1)
+    source, filed = Path(row["config_path"]), house.finished / row["config_name"]
+    house.finished.mkdir()
+    filed.hardlink_to(source)
+    source.write_text("job_type: T2V", "utf-8")
+
+    assert outputs.file_jobs([(row, content)], house.cfg) == {}
+
+    assert (source.read_text("utf-8"), filed.read_text("utf-8")) == ("job_type: T2V", row["source_yaml"])
+
+
+def test_filing_file_jobs_that_cannot_remove_the_file_leaves_it_one_name(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, content = house.job(1)
+    source, filed = Path(row["config_path"]), house.finished / row["config_name"]
+    real = os.unlink
+
+    def refuse(path: str, *args: Any, **more: Any) -> None:
+        if str(path) == str(source):
+            raise PermissionError(errno.EACCES, "no")
+        real(path, *args, **more)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+
+    assert list(outputs.file_jobs([(row, content)], house.cfg)) == [row["config_name"]]
+
+    assert (source.stat().st_nlink, filed.stat().st_nlink) == (1, 1)
+    assert source.read_bytes() == filed.read_bytes()
+
+
+def test_filing_file_jobs_copies_from_another_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    row, content = house.job(1)
+    source, filed = Path(row["config_path"]), house.finished / row["config_name"]
+    inode = source.stat().st_ino
+    monkeypatch.setattr(filing._Filing, "_can_be_moved", lambda self: False)
+
+    assert outputs.file_jobs([(row, content)], house.cfg) == {}
+
+    assert not source.exists()
+    assert filed.read_text("utf-8") == row["source_yaml"]
+    assert filed.stat().st_ino != inode
 
 
 @pytest.mark.parametrize(("is_brief", "seconds"), [(False, GATHER_SECONDS), (True, BRIEF_GATHER_SECONDS)])

@@ -104,3 +104,22 @@ def test_turnstile_knows_whether_jobs_are_brief(run_seconds: float | None, is_br
         turnstile.note_run(run_seconds)
 
     assert turnstile.is_brief is is_brief
+
+
+@pytest.mark.parametrize(
+    ("run_seconds", "standing", "rest"),
+    [(None, 4, 0.0), (1.0, 4, 0.0), (0.01, 4, 0.02), (0.01, 0, 0.0)],
+    ids=["nothing known", "long jobs", "brief jobs", "nothing stands there"],
+)
+def test_turnstile_leaves_comfyui_alone_while_brief_jobs_keep_it_busy(
+    run_seconds: float | None, standing: int, rest: float
+) -> None:
+    turnstile = Turnstile(9)
+    if run_seconds is not None:
+        turnstile.note_run(run_seconds)
+
+    with ExitStack() as prompts:
+        for _ in range(standing):
+            prompts.enter_context(turnstile.standing())
+
+        assert turnstile.rest_seconds() == pytest.approx(rest)

@@ -48,13 +48,14 @@ def watch(
     backend: FakeBackend,
     stop: threading.Event | None = None,
     is_first: threading.Event | None = None,
+    **more: Any,
 ) -> Result:
     home.submit()
     job = home.db.lease_next_job("me", 60)
     assert job is not None and job["lease_token"]
     home.db.record_submission(job["id"], job["lease_token"], "p")
     prompt = Prompt("p", job["lease_token"], GRAPH, ["9"], job["config_name"])
-    return watching.watch(prompt, job, home.cfg, home.db, backend, stop or threading.Event(), is_first)
+    return watching.watch(prompt, job, home.cfg, home.db, backend, stop or threading.Event(), is_first, **more)
 
 
 def test_watching_returns_a_success_with_its_files(home: Home, tmp_path: Path) -> None:
@@ -216,3 +217,37 @@ def test_watching_gives_a_prompt_behind_others_back_when_e3_stops(home: Home, tm
 
     with pytest.raises(AttemptReturned):
         watch(home, backend, stop, is_first=_Told())
+
+
+class Resting(threading.Event):
+    """Notes how long it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("least", "rest"),
+    [
+        (0.0, watching.SHORTEST_LOOK_SECONDS),
+        (0.03, 0.03),
+        (9.0, watching.LONGEST_LOOK_SECONDS),
+    ],
+    ids=["nothing stands behind it", "ComfyUI has enough to do", "never for longer than usual"],
+)
+def test_watching_looks_no_sooner_than_comfyui_may_run_dry(
+    home: Home, tmp_path: Path, least: float, rest: float
+) -> None:
+    stop = Resting()
+    first = threading.Event()
+    first.set()
+    script = Script(tmp_path, RUNNING, ended(outcome="success", artifacts=[{"node": "9", "path": "a"}]))
+
+    watch(home, script, stop, first, least_rest=lambda: least)
+
+    assert stop.waits == [pytest.approx(rest, abs=0.005)]

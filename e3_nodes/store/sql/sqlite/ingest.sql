@@ -99,7 +99,7 @@ WHERE  sha256 = :sha256;
 -- name: mark_filed
 UPDATE jobs
 SET    filed_at = :now
-WHERE  id = :id AND status IN ('done', 'failed', 'cancelled');
+WHERE  id IN (SELECT value FROM json_each(:ids)) AND status IN ('done', 'failed', 'cancelled');
 
 -- name: mark_unfiled
 -- The YAML of a done job has appeared in processing/ again.
