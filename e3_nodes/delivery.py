@@ -29,11 +29,13 @@ def adopt_receipt(job: Job, cfg: Mapping[str, Any], db: JobStore) -> dict[str, A
     return {"saved": ["its result file says so"], **updates.get("metadata", {})}
 
 
-def destination(job: Job, cfg: Mapping[str, Any], db: JobStore, backend: Backend) -> dict[str, Any]:
-    """Say where the job's results belong, as ``outputs`` wants to hear it."""
+def destination(
+    job: Job, cfg: Mapping[str, Any], db: JobStore, backend: Backend, seen: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Say where the job's results belong, as ``outputs`` wants to hear it; ``seen`` is that of ``final_path``."""
     asked = job["config"]["outputs"]
     return {
-        "file_path": outputs.final_path(asked["file_path"], cfg),
+        "file_path": outputs.final_path(asked["file_path"], cfg, seen),
         "if_exists": asked.get("if_exists", "fail"),
         "nodes": asked.get("nodes"),
         "roots": output_roots(cfg),

@@ -7,12 +7,12 @@ and the GPU never idles, while a further lane still publishes the result before.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from . import adoption, delivery, endings, failpoints, outputs, payload, publisher, queue_manager, watching
@@ -173,7 +173,7 @@ def _make(
     is_adopted: bool,
 ) -> Made:
     """Have ComfyUI run the job; return what it made."""
-    where = delivery.destination(job, cfg, db, station.backend)
+    where = delivery.destination(job, cfg, db, station.backend, station.fit_folders.real_paths)
     with station.turnstile.standing() as is_first:
         prompt = adoption.prompt_of(job, db) if is_adopted else _submit(job, where, workflows, db, station)
         submitted()
@@ -207,7 +207,7 @@ def _submit(
 
 def _preflight(where: Mapping[str, Any], station: Station) -> None:
     """Find out before the GPU runs what would keep the result from its place."""
-    folder = str(Path(where["file_path"]).parent)
+    folder = os.path.dirname(where["file_path"])  # noqa: PTH120 - text: asked for every job
     outputs.preflight(where, is_fit=station.fit_folders.knows(folder))
     station.fit_folders.note(folder)
 

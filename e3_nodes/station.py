@@ -23,7 +23,7 @@ from .turnstile import Turnstile
 ORPHAN_SECONDS = 1.0
 """How often, at most, jobs are looked for whose lease has run out."""
 FIT_SECONDS = 60.0
-"""How long a folder that was found fit for results is believed to be; publishing finds out anyway."""
+"""How long a folder is believed to be fit for results, and to be where it was found; publishing finds out anyway."""
 
 
 class InHand:
@@ -67,6 +67,16 @@ class FitFolders:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._tried: dict[str, float] = {}
+        self._real_paths: dict[str, str] = {}
+        self._real_since = float("-inf")
+
+    @property
+    def real_paths(self) -> dict[str, str]:
+        """What ``file_utils.disk.real_text`` has found a moment ago; it adds to that."""
+        now = self._clock()
+        if now - self._real_since >= FIT_SECONDS:
+            self._real_paths, self._real_since = {}, now
+        return self._real_paths
 
     def knows(self, folder: str) -> bool:
         """Tell whether the folder was found fit not long ago."""

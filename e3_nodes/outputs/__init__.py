@@ -83,13 +83,13 @@ def preflight(dest_paths: Mapping[str, Any], *, is_fit: bool = False) -> None:
         OutputError: The folder cannot be made or written.
     """
     first = planning.first_path(dest_paths)
-    target = Path(first)
+    parent, name = os.path.split(first)
     policy = dest_paths.get("if_exists", "fail")
-    _check_name(target.name)
+    _check_name(name)
     if policy != "version" and not planning.is_free(first, policy, dest_paths.get("earlier", ())):
         raise OutputExists(f"{first} already exists; remove it, or set outputs.if_exists to version or overwrite")
     if not is_fit:
-        with open_folder(target.parent, dest_paths["roots"]) as folder:
+        with open_folder(Path(parent), dest_paths["roots"]) as folder:
             folder.probe()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfyui_e3.e3_nodes.station import Seldom
+from comfyui_e3.e3_nodes.station import FIT_SECONDS, FitFolders, Seldom
 
 
 def test_station_seldom_is_due_at_once_and_then_after_its_seconds() -> None:
@@ -12,3 +12,15 @@ def test_station_seldom_is_due_at_once_and_then_after_its_seconds() -> None:
     answers = [seldom.is_due() for now[0] in (100.0, 104.9, 105.0, 106.0, 200.0)]
 
     assert answers == [True, False, True, False, True]
+
+
+def test_station_fit_folders_forget_where_a_folder_was_after_a_while() -> None:
+    now = [100.0]
+    folders = FitFolders(clock=lambda: now[0])
+    folders.real_paths["/a"] = "/b"
+
+    now[0] += FIT_SECONDS - 0.1
+    assert folders.real_paths == {"/a": "/b"}
+
+    now[0] += 0.1
+    assert folders.real_paths == {}
