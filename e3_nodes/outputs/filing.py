@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import failpoints, file_utils
 from ..batch import Batch, Once
-from ..errors import E3Error, InvalidConfig, OutputExists
+from ..errors import DiskFull, E3Error, InvalidConfig, OutputError, OutputExists
 from ..file_utils import disk, linking, reading
 from ..model import MAX_CONFIG_BYTES
 from . import publishing
@@ -87,12 +87,13 @@ class _Filing:
         self._job, self._content, self._cfg, self._parts, self._once = job, content, cfg, parts, once
         self._source: str = job["config_path"]
         self._target = self._result = self._folder = ""
-        self._hidden_result = self._new_job = ""
+        self._hidden_result = self._hidden_job = ""
         self._ran: Signature | None = None
+        self._is_missing = False
 
     def write(self) -> None:
         """Look whether the job file can be moved as it is, and write what is missing under hidden names."""
-        self._target, is_free = _place(self._job, self._cfg)
+        self._target, self._is_missing = _place(self._job, self._cfg)
         self._result = _result_path(self._target)
         self._folder = os.path.dirname(self._target)  # noqa: PTH120 - text: asked for every job
         self._once.do(("made", self._folder), lambda: file_utils.make_folder(self._folder))
@@ -100,8 +101,8 @@ class _Filing:
         if told is not None:
             self._hidden_result = self._hide(told)
         self._ran = self._look_at_source()
-        if is_free:
-            self._new_job = self._source if self._can_be_moved() else self._hide(_bytes_that_ran(self._job))
+        if self._is_missing and not self._is_beside():
+            self._hidden_job = self._hide(_bytes_that_ran(self._job))
 
     def _look_at_source(self) -> Signature | None:
         """Return by what the job file is known again, if it still is what ran."""
@@ -109,7 +110,8 @@ class _Filing:
         data = _read(self._source, is_to_be_durable=True)
         return signature if data is not None and _sha256(data) == self._job["config_sha256"] else None
 
-    def _can_be_moved(self) -> bool:
+    def _is_beside(self) -> bool:
+        """Tell whether what ran lies on the disk of finished/, so that it can probably be moved."""
         return self._ran is not None and self._ran[0] == os.stat(self._folder).st_dev  # noqa: PTH116
 
     def _hide(self, data: bytes) -> str:
@@ -117,8 +119,13 @@ class _Filing:
 
     def harden(self) -> None:
         """Make what was written durable."""
-        for written in filter(None, (self._hidden_result, self._new_job)):
-            file_utils.fsync_file(written)
+        for hidden in filter(None, (self._hidden_result, self._hidden_job)):
+            file_utils.fsync_file(hidden)
+        if self._is_missing and not self._hidden_job:
+            try:
+                file_utils.fsync_file(self._source)
+            except OutputError:  # it is gone, or not ours to open: the row has its bytes
+                self._hidden_job = self._copy()
 
     def appear(self) -> None:
         """Give the files their names."""
@@ -126,12 +133,29 @@ class _Filing:
             with disk.naming_faults(self._result):
                 disk.patiently(os.replace, self._hidden_result, self._result)
         failpoints.reach("receipt.after")
-        if self._new_job:
-            if self._new_job == self._source and not self._is_unchanged():
-                self._new_job = self._hide(_bytes_that_ran(self._job))
-                file_utils.fsync_file(self._new_job)
-            linking.link_or_rename_new(self._new_job, self._target)
+        if self._is_missing and (self._hidden_job or not self._is_moved()):
+            linking.link_or_rename_new(self._hidden_job or self._copy(), self._target)
         failpoints.reach("yaml.linked")
+
+    def _is_moved(self) -> bool:
+        """Give the job file its new name; False where it was edited, or where the system forbids that.
+
+        It does so between two mounts of one disk, and where the file belongs to somebody else.
+        """
+        if not self._is_unchanged():
+            return False
+        try:
+            linking.link_or_rename_new(self._source, self._target)
+        except (OutputExists, DiskFull):
+            raise
+        except OutputError:
+            return False
+        return True
+
+    def _copy(self) -> str:
+        hidden = self._hide(_bytes_that_ran(self._job))
+        file_utils.fsync_file(hidden)
+        return hidden
 
     def settle(self) -> None:
         """Make the names durable."""

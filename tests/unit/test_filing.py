@@ -169,11 +169,32 @@ def test_filing_file_jobs_that_cannot_remove_the_file_leaves_it_one_name(
     assert source.read_bytes() == filed.read_bytes()
 
 
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EACCES], ids=["another mount of the disk", "another's file"])
+def test_filing_file_jobs_copies_what_the_system_lets_nobody_move(
+    house: House, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    row, content = house.job(1)
+    source, filed = Path(row["config_path"]), house.finished / row["config_name"]
+    real = os.link
+
+    def refuse(src: str, *args: Any, **more: Any) -> None:
+        if str(src) == str(source):
+            raise OSError(code, os.strerror(code))
+        real(src, *args, **more)
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    assert outputs.file_jobs([(row, content)], house.cfg) == {}
+
+    assert not source.exists()
+    assert filed.read_text("utf-8") == row["source_yaml"]
+
+
 def test_filing_file_jobs_copies_from_another_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     row, content = house.job(1)
     source, filed = Path(row["config_path"]), house.finished / row["config_name"]
     inode = source.stat().st_ino
-    monkeypatch.setattr(filing._Filing, "_can_be_moved", lambda self: False)
+    monkeypatch.setattr(filing._Filing, "_is_beside", lambda self: False)
 
     assert outputs.file_jobs([(row, content)], house.cfg) == {}
 
