@@ -70,6 +70,7 @@ def run_loop(
             log.exception("The executor stumbled; it goes on")
             worked = False
         if not worked:
+            station.turnstile.pass_on()
             wake.wait(idle_seconds or cfg["poll_interval_ms"] / 1000)
 
 
@@ -177,6 +178,7 @@ def _make(
     with station.turnstile.standing() as is_first:
         prompt = adoption.prompt_of(job, db) if is_adopted else _submit(job, where, workflows, db, station)
         submitted()
+        station.turnstile.pass_on()
         rest = station.turnstile.rest_seconds
         result = watching.watch(prompt, job, cfg, db, station.backend, station.stop_event, is_first, rest)
         _note_run(result, station)

@@ -74,23 +74,39 @@ class Turnstile:
         is_first = threading.Event()
         with self._room:
             self._line.append(is_first)
-            self._line[0].set()
+            if not self.is_brief:
+                self._tell_first()
         try:
             yield is_first
         finally:
             with self._room:
                 self._line.remove(is_first)
-                for first in self._line[:1]:
-                    first.set()
+                if not self.is_brief:
+                    self._tell_first()
+
+    def pass_on(self) -> None:
+        """Let the first prompt's lane look at ComfyUI: the one that calls has nothing more to do with it for now.
+
+        While jobs are brief, lanes work one after the other: each that runs beside others takes Python from ComfyUI.
+        """
+        with self._room:
+            self._tell_first()
+
+    def _tell_first(self) -> None:
+        for first in self._line[:1]:
+            first.set()
 
     def call_another(self) -> None:
         """Let a lane that waits for room go on: the one that calls has other work first, and cannot take it itself."""
         with self._room:
+            self._tell_first()
             self._room.notify()
 
     def wait_for_room(self, seconds: float) -> bool:
         """Wait until a prompt may go in; tell whether one may."""
         with self._room:
+            if self.is_full:
+                self._tell_first()
             return self._room.wait_for(lambda: not self.is_full, seconds)
 
     def note_run(self, seconds: float) -> None:

@@ -123,3 +123,32 @@ def test_turnstile_leaves_comfyui_alone_while_brief_jobs_keep_it_busy(
             prompts.enter_context(turnstile.standing())
 
         assert turnstile.rest_seconds() == pytest.approx(rest)
+
+
+@pytest.mark.parametrize("way", ["pass_on", "call_another", "wait_for_room"])
+def test_turnstile_has_the_lanes_of_brief_jobs_work_one_after_the_other(way: str) -> None:
+    turnstile = Turnstile(1)
+    turnstile.note_run(0.01)
+    first = turnstile.standing()
+    first.__enter__()
+    with turnstile.standing() as second:
+        first.__exit__(None, None, None)
+        assert not second.is_set(), "the lane whose prompt is gone still has work"
+
+        if way == "wait_for_room":
+            assert not turnstile.wait_for_room(0.001)
+        else:
+            getattr(turnstile, way)()
+
+        assert second.is_set()
+
+
+def test_turnstile_tells_the_next_at_once_while_jobs_last() -> None:
+    turnstile = Turnstile(1)
+    turnstile.note_run(10.0)
+    first = turnstile.standing()
+    first.__enter__()
+    with turnstile.standing() as second:
+        first.__exit__(None, None, None)
+
+        assert second.is_set()
