@@ -159,6 +159,7 @@ def execute_job(
         endings.record_end(job, exc, cfg, db, station)
         return
     if saved:
+        station.turnstile.pass_on()
         publisher.note_done(job, saved, cfg, db, station)
     elif made:
         _publish(made, cfg, db, station)

@@ -153,7 +153,7 @@ def _row_of(path: Path, cfg: Mapping[str, Any]) -> dict[str, Any] | None:
     job_file = path.with_name(path.name.removesuffix(_RESULT) + ".yaml")
     told = outputs.read_result_file(path)
     try:
-        data, _ = file_utils.read_regular_file(str(job_file), MAX_CONFIG_BYTES)
+        data, _ = file_utils.read_regular_file(str(job_file), MAX_CONFIG_BYTES, may_have_other_names=True)
         document = strict_yaml.read(data, source=job_file.name).data
         name = validation.canonical_config_name(str((told or {})["config_name"]))
     except (E3Error, OSError, KeyError):
@@ -161,6 +161,8 @@ def _row_of(path: Path, cfg: Mapping[str, Any]) -> dict[str, Any] | None:
     if told is None or told.get("config_sha256") != hashlib.sha256(data).hexdigest():
         return None
     folder = job_file.parent.relative_to(cfg["paths"]["jobs_finished"])
+    source = Path(cfg["paths"]["jobs_processing"]) / folder / name
+    is_filed = not file_utils.is_one_file(source, job_file)  # else a crash left the file both its names
     return {
         **{key: told[key] for key in _TOLD if told.get(key) is not None},
         "config_name": name,
@@ -169,8 +171,8 @@ def _row_of(path: Path, cfg: Mapping[str, Any]) -> dict[str, Any] | None:
         "workflow_id": str(told.get("workflow_id")),
         "status": Status.DONE.value,
         "config": {"inputs": document.get("inputs", {}), "outputs": document.get("outputs", {})},
-        "config_path": str(Path(cfg["paths"]["jobs_processing"]) / folder / name),
+        "config_path": str(source),
         "config_sha256": told["config_sha256"],
         "source_yaml": data.decode("utf-8-sig"),
-        "filed_at": int(time.time() * 1000),
+        "filed_at": int(time.time() * 1000) if is_filed else None,
     }

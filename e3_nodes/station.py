@@ -23,7 +23,9 @@ from .turnstile import Turnstile
 ORPHAN_SECONDS = 1.0
 """How often, at most, jobs are looked for whose lease has run out."""
 FIT_SECONDS = 60.0
-"""How long a folder is believed to be fit for results, and to be where it was found; publishing finds out anyway."""
+"""How long a folder that was found fit for results is believed to be; publishing finds out anyway."""
+REAL_SECONDS = 1.0
+"""How long a folder is believed to be where its links led: as long as many brief jobs take, for people move links."""
 
 
 class InHand:
@@ -74,7 +76,7 @@ class FitFolders:
     def real_paths(self) -> dict[str, str]:
         """What ``file_utils.disk.real_text`` has found a moment ago; it adds to that."""
         now = self._clock()
-        if now - self._real_since >= FIT_SECONDS:
+        if now - self._real_since >= REAL_SECONDS:
             self._real_paths, self._real_since = {}, now
         return self._real_paths
 

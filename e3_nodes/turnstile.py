@@ -69,7 +69,7 @@ class Turnstile:
         """Count a prompt while it stands there, however it ends. Then there is room, for this lane or another one.
 
         Yields:
-            What is set once no other prompt of ours stands before it.
+            What is set once no other prompt of ours stands before it, and nobody else is at work on one.
         """
         is_first = threading.Event()
         with self._room:

@@ -76,7 +76,8 @@ def watch(
         db: The store, where wishes such as cancel are read.
         backend: The ComfyUI that has the prompt.
         stop_event: Ends the wait: E3 stops.
-        is_first: Set once no prompt of ours stands before this one: until then it need hardly be looked at.
+        is_first: Set once no prompt of ours stands before this one, and it is its turn: until then it need hardly be
+            looked at.
         least_rest: Tells for how many seconds ComfyUI has enough to do, however soon this prompt ends.
 
     Returns:

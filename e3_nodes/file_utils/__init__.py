@@ -17,7 +17,17 @@ from ..errors import FileChanging, InvalidConfig
 from ..model import MEDIA
 from ..validation import names
 from . import linking
-from .disk import fsync_dir, fsync_file, make_folder, naming_faults, patiently, real_path, real_text, remove_quietly
+from .disk import (
+    fsync_dir,
+    fsync_file,
+    is_one_file,
+    make_folder,
+    naming_faults,
+    patiently,
+    real_path,
+    real_text,
+    remove_quietly,
+)
 from .linking import copy_whole, link_or_rename_new, place_new
 from .listing import list_yaml_under, natural_key, regular_files_under, stamp_of, stamps_under
 from .reading import open_regular, read_regular_file, sha256_of
@@ -29,6 +39,7 @@ __all__ = [
     "fsync_dir",
     "fsync_file",
     "is_inside",
+    "is_one_file",
     "link_or_rename_new",
     "list_yaml_under",
     "make_folder",

@@ -183,6 +183,20 @@ def real_text(path: str, seen: dict[str, str] | None) -> str:
     return str(real_path(real)) if _is_link(real) else real
 
 
+def is_one_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Tell whether two paths are names of one regular file; a symbolic link is no name of what it leads to.
+
+    Examples:
+        >>> is_one_file("/no/such/file", "/no/such/file")
+        False
+    """
+    try:
+        seen = os.lstat(one)
+        return stat.S_ISREG(seen.st_mode) and os.path.samestat(seen, os.lstat(other))
+    except OSError:
+        return False
+
+
 def _is_link(path: str) -> bool:
     try:
         return stat.S_ISLNK(os.lstat(path).st_mode)

@@ -69,6 +69,30 @@ def link_or_rename_new(
         return False
 
 
+def link_new(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> None:
+    """Give a file a second name that nothing has yet.
+
+    Args:
+        src: The file.
+        dst: The new name, in a folder that exists.
+
+    Raises:
+        OutputExists: If ``dst`` exists, as whatever.
+        DiskFull: If there is no room for the name.
+        OutputError: If the system refuses: there are no links, it is another mount, or somebody else's file.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a").write_text("whole")
+        >>> link_new(folder / "a", folder / "b")
+        >>> (folder / "b").samefile(folder / "a")
+        True
+    """
+    with disk.naming_faults(dst):
+        _link(src, dst, {})
+
+
 def _link(src: str | os.PathLike[str], dst: str | os.PathLike[str], folders: dict[str, int | None]) -> None:
     extra = {**folders, "follow_symlinks": False} if disk.HAS_DIR_FD else {}
     disk.patiently(os.link, src, dst, **extra)
@@ -129,8 +153,8 @@ def hidden_file(
         folder: Where.
         dir_fd: The folder, held open.
         stem: A word in its name by which leftovers of a crash are found.
-        durable: Whether its bytes outlast a loss of power. Those of a mere probe need not, and of several files it is
-            cheaper to begin all before the first is made durable.
+        durable: Whether its bytes are made to outlast a loss of power. Those of a mere probe need not be; those of
+            several files are cheaper to begin first, and to ``fsync_file`` once all are begun.
 
     Yields:
         The name of the complete file: relative to ``dir_fd``, or a full path.

@@ -68,12 +68,15 @@ def _kind(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "a socket or a device")
 
 
-def read_regular_file(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, os.stat_result]:
+def read_regular_file(
+    path: str | os.PathLike[str], max_bytes: int, *, may_have_other_names: bool = False
+) -> tuple[bytes, os.stat_result]:
     """Read a small file that a stranger may have prepared.
 
     Args:
         path: The file.
         max_bytes: The size up to which it is read.
+        may_have_other_names: Whether a file with a second hard link is read as well.
 
     Returns:
         Its bytes, and its stat, which was the same before and after.
@@ -93,6 +96,9 @@ def read_regular_file(path: str | os.PathLike[str], max_bytes: int) -> tuple[byt
     try:
         fd, before = _opened(path, None)
         try:
+            if before.st_nlink > 1 and not may_have_other_names:
+                message = f"{path} has a second name (a hard link); put a copy there"
+                raise InvalidConfig(message, code="not_regular")
             return _read_still(fd, path, before, max_bytes)
         finally:
             os.close(fd)
@@ -105,8 +111,6 @@ def read_regular_file(path: str | os.PathLike[str], max_bytes: int) -> tuple[byt
 def _read_still(
     fd: int, path: str | os.PathLike[str], before: os.stat_result, max_bytes: int
 ) -> tuple[bytes, os.stat_result]:
-    if before.st_nlink > 1:
-        raise InvalidConfig(f"{path} has a second name (a hard link); put a copy there", code="not_regular")
     if before.st_size > max_bytes:
         raise InvalidConfig(f"{path} has {before.st_size} bytes, the limit is {max_bytes}", code="too_large")
     data = read_whole(fd, before.st_size)

@@ -140,12 +140,13 @@ class _Filing:
     def _is_moved(self) -> bool:
         """Give the job file its new name; False where it was edited, or where the system forbids that.
 
-        It does so between two mounts of one disk, and where the file belongs to somebody else.
+        It does so where there are no links, between two mounts of one disk, and where the file is somebody else's.
+        It is not renamed then: what somebody puts in its place at that very moment would go unread.
         """
-        if not self._is_unchanged():
+        if publishing.signature_at(self._source) != self._ran:
             return False
         try:
-            linking.link_or_rename_new(self._source, self._target)
+            linking.link_new(self._source, self._target)
         except (OutputExists, DiskFull):
             raise
         except OutputError:
@@ -164,19 +165,16 @@ class _Filing:
     def leave(self) -> None:
         """Remove the job file from processing/, if it is still what ran."""
         try:
-            if self._is_unchanged():
+            if _hash_of(self._source) == self._job["config_sha256"]:
                 with disk.naming_faults(self._source), contextlib.suppress(FileNotFoundError):
                     disk.patiently(os.unlink, self._source)
         finally:
             self._part()
         failpoints.reach("yaml.moved")
 
-    def _is_unchanged(self) -> bool:
-        return self._ran is not None and publishing.signature_at(self._source) == self._ran
-
     def _part(self) -> None:
         """Where the file in processing/ stays, give the finished one bytes of its own: an edit must not be in both."""
-        if publishing.is_same_file(self._source, self._target):
+        if disk.is_one_file(self._source, self._target):
             with linking.hidden_file([_bytes_that_ran(self._job)], self._folder) as hidden:
                 disk.patiently(os.replace, hidden, self._target)
             file_utils.fsync_dir(self._folder)
@@ -223,7 +221,7 @@ def _place(job: Mapping[str, Any], cfg: Mapping[str, Any]) -> tuple[str, bool]:
 
 def _is_of(job: Mapping[str, Any], path: str) -> bool:
     """Tell whether a file in finished/ is the job's: its bytes, or a second name that a crash left to its file."""
-    return publishing.is_same_file(job["config_path"], path) or _hash_of(path) in (
+    return disk.is_one_file(job["config_path"], path) or _hash_of(path) in (
         job["config_sha256"],
         _sha256(_snapshot(job)),
     )

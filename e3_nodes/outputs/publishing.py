@@ -132,7 +132,7 @@ def is_linked(intents: Sequence[Intent]) -> bool:
     Args:
         intents: What was delivered.
     """
-    return all(is_same_file(intent["staged_path"], intent["final_path"]) for intent in intents)
+    return all(_is_same_file(intent["staged_path"], intent["final_path"]) for intent in intents)
 
 
 def remove_leftovers(intents: Sequence[Intent]) -> None:
@@ -314,8 +314,7 @@ def _stem(intent: Intent) -> str:
     return sha256(os.fsencode(intent["staged_path"])).hexdigest()[:32]
 
 
-def is_same_file(one: str, other: str) -> bool:
-    """Tell whether two paths name one file."""
+def _is_same_file(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)  # noqa: PTH121 - text: asked for every job
     except OSError:

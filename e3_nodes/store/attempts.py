@@ -32,8 +32,9 @@ class AttemptStore(StoreBase):
         return mapping.job_from(rows[0])
 
     def _remember(self, leased: sqlite3.Row) -> None:
-        """Keep what a lease told, so that its end need not read it again."""
-        self._leased[leased["lease_token"]] = leased
+        """Keep what a lease told that its end needs, so that it need not be read again."""
+        kept = ("lease_token", "warnings", "metadata")
+        self._leased[leased["lease_token"]] = {name: leased[name] for name in kept}
         if len(self._leased) > MOST_REMEMBERED:
             self._leased.popitem(last=False)
 
@@ -100,7 +101,7 @@ class AttemptStore(StoreBase):
         with self._db.transaction() as con:
             return [self._succeed(con, success, now) for success in successes]
 
-    def _recall(self, success: Success) -> sqlite3.Row | None:
+    def _recall(self, success: Success) -> dict[str, str] | None:
         return self._leased.pop(success["lease_token"] or "", None)
 
     def _succeed(self, con: sqlite3.Connection, success: Success, now: int) -> bool:
@@ -199,6 +200,7 @@ class AttemptStore(StoreBase):
     def _leave(self, con: sqlite3.Connection, run: Run, ending: Ending, now: int, reason: str | None = None) -> bool:
         """Write the outcome of an attempt down that is not done, and end it by the one guarded update."""
         outcome = {"outcome": ending.outcome, "error_type": ending.changes.get("error_type")}
+        self._leased.pop(run["lease_token"], None)
         outcome["error"] = reason or ending.changes.get("error_trace")
         self._run(con, "keep_attempt", id=run["id"], lease_token=run["lease_token"], **outcome, now=now)
         left = self._run(con, "leave_processing", **_after(run, ending), now=now).rowcount == 1
@@ -211,7 +213,7 @@ def _owner(promise: Promise) -> dict[str, Any]:
     return {"job_id": promise["job_id"], "lease_token": promise["lease_token"]}
 
 
-def _good_end(success: Success, run: sqlite3.Row, now: int) -> dict[str, Any]:
+def _good_end(success: Success, run: sqlite3.Row | Mapping[str, str], now: int) -> dict[str, Any]:
     """Say what the end of a run writes that gave its result."""
     updates = success["updates"]
     noted = rules.noted(mapping.notes_from(run), updates)

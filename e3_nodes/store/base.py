@@ -35,7 +35,7 @@ class StoreBase:
         self._policy = policy
         self._now = clock or _utc_ms
         self._versions: dict[str, dict[str, Any]] = {}
-        self._leased: OrderedDict[str, sqlite3.Row] = OrderedDict()
+        self._leased: OrderedDict[str, dict[str, str]] = OrderedDict()
         self._index = self._search_index()
 
     def _search_index(self) -> SearchIndex | None:

@@ -79,7 +79,7 @@ def run_from(row: Row) -> Run:
     return cast(Run, run)
 
 
-def notes_from(row: Row) -> Notes:
+def notes_from(row: Row | Mapping[str, str]) -> Notes:
     """Turn a row into what its job has to say for itself."""
     return Notes(warnings=_from_json(row["warnings"]), metadata=_from_json(row["metadata"]))
 

@@ -43,6 +43,18 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, call: str, path: Path, code: int) -> None:
+    """Have a call of the system fail for one path."""
+    real = getattr(os, call)
+
+    def refused(first: str, *args: Any, **more: Any) -> None:
+        if str(first) == str(path):
+            raise OSError(code, os.strerror(code))
+        real(first, *args, **more)
+
+    monkeypatch.setattr(os, call, refused)
+
+
 def test_filing_file_jobs_moves_all_and_tells_of_each(house: House) -> None:
     jobs = [house.job(number) for number in range(3)]
 
@@ -154,14 +166,7 @@ def test_filing_file_jobs_that_cannot_remove_the_file_leaves_it_one_name(
 ) -> None:
     row, content = house.job(1)
     source, filed = Path(row["config_path"]), house.finished / row["config_name"]
-    real = os.unlink
-
-    def refuse(path: str, *args: Any, **more: Any) -> None:
-        if str(path) == str(source):
-            raise PermissionError(errno.EACCES, "no")
-        real(path, *args, **more)
-
-    monkeypatch.setattr(os, "unlink", refuse)
+    refuse(monkeypatch, "unlink", source, errno.EACCES)
 
     assert list(outputs.file_jobs([(row, content)], house.cfg)) == [row["config_name"]]
 
@@ -169,20 +174,49 @@ def test_filing_file_jobs_that_cannot_remove_the_file_leaves_it_one_name(
     assert source.read_bytes() == filed.read_bytes()
 
 
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.EACCES], ids=["another mount of the disk", "another's file"])
+def test_filing_file_jobs_leaves_a_strangers_link_to_the_job_file(house: House) -> None:
+    row, content = house.job(1)
+    source, stranger = Path(row["config_path"]), house.finished / row["config_name"]
+    house.finished.mkdir()
+    stranger.symlink_to(source)
+
+    assert outputs.file_jobs([(row, content)], house.cfg) == {}
+
+    assert stranger.is_symlink()
+    assert (house.finished / f"{source.stem}_v2.yaml").read_text("utf-8") == row["source_yaml"]
+
+
+def test_filing_file_jobs_notices_an_edit_that_keeps_size_and_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, content = house.job(1)
+    source, filed = Path(row["config_path"]), house.finished / row["config_name"]
+    seen = source.stat()
+
+    def edit(name: str) -> None:
+        if name == "yaml.linked":
+            source.write_text("job_type: T2V # 1", "utf-8")
+            os.utime(source, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+    monkeypatch.setattr(filing.failpoints, "reach", edit)
+
+    assert outputs.file_jobs([(row, content)], house.cfg) == {}
+
+    assert source.read_text("utf-8") == "job_type: T2V # 1"
+    assert filed.read_text("utf-8") == row["source_yaml"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [errno.EXDEV, errno.EACCES, errno.EPERM],
+    ids=["another mount of the disk", "another's file", "no links"],
+)
 def test_filing_file_jobs_copies_what_the_system_lets_nobody_move(
     house: House, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     row, content = house.job(1)
     source, filed = Path(row["config_path"]), house.finished / row["config_name"]
-    real = os.link
-
-    def refuse(src: str, *args: Any, **more: Any) -> None:
-        if str(src) == str(source):
-            raise OSError(code, os.strerror(code))
-        real(src, *args, **more)
-
-    monkeypatch.setattr(os, "link", refuse)
+    refuse(monkeypatch, "link", source, code)
 
     assert outputs.file_jobs([(row, content)], house.cfg) == {}
 

@@ -155,6 +155,21 @@ def test_rebuilding_believes_no_result_file_without_its_job_file(disk: Disk) -> 
     assert disk.home.db.get_job(disk.done["config_name"]) is None
 
 
+def test_rebuilding_files_the_job_to_which_a_crash_left_both_names(disk: Disk) -> None:
+    name = disk.done["config_name"]
+    filed, source = disk.home.finished / name, disk.home.processing / name
+    source.hardlink_to(filed)
+    disk.path.unlink()
+
+    keeper = disk.start()
+    keeper.look_after()
+
+    [row] = disk.home.db.list_jobs({"status": ["done"]})["jobs"]
+    assert row["config_name"] == name
+    assert (filed.exists(), source.exists()) == (True, False)
+    assert disk.home.db.list_rejections() == []
+
+
 def test_rebuilding_twice_is_once(disk: Disk) -> None:
     disk.path.unlink()
     disk.start()

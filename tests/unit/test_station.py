@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfyui_e3.e3_nodes.station import FIT_SECONDS, FitFolders, Seldom
+from comfyui_e3.e3_nodes.station import REAL_SECONDS, FitFolders, Seldom
 
 
 def test_station_seldom_is_due_at_once_and_then_after_its_seconds() -> None:
@@ -19,8 +19,8 @@ def test_station_fit_folders_forget_where_a_folder_was_after_a_while() -> None:
     folders = FitFolders(clock=lambda: now[0])
     folders.real_paths["/a"] = "/b"
 
-    now[0] += FIT_SECONDS - 0.1
+    now[0] += REAL_SECONDS / 2
     assert folders.real_paths == {"/a": "/b"}
 
-    now[0] += 0.1
+    now[0] += REAL_SECONDS / 2
     assert folders.real_paths == {}

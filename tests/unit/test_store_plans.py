@@ -58,7 +58,7 @@ def test_store_plans_no_statement_reads_all_jobs(database: SqliteDatabase, name:
         ("unfiled_jobs", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
         ("expired_jobs", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
         ("renew_leases", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
-        ("record_node", "SEARCH jobs USING INDEX turn_idx (turn=?)"),
+        ("record_node", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("record_publishing", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("open_run", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("finish", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),

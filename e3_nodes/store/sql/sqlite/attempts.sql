@@ -56,10 +56,10 @@ FROM   jobs
 WHERE  id = :id AND lease_token = :lease_token AND status = 'processing';
 
 -- name: record_node
--- Which node runs now: a crash names it.
-UPDATE jobs INDEXED BY turn_idx
+-- Which node runs now: a crash names it. The job's id is at the end of a token.
+UPDATE jobs
 SET    node = :node
-WHERE  turn = 1 AND status = 'processing' AND lease_token = :lease_token;
+WHERE  id = CAST(substr(:lease_token, 21) AS INTEGER) AND status = 'processing' AND lease_token = :lease_token;
 
 -- name: list_attempts
 SELECT *
