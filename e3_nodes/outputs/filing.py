@@ -133,11 +133,11 @@ class _Filing:
             with disk.naming_faults(self._result):
                 disk.patiently(os.replace, self._hidden_result, self._result)
         failpoints.reach("receipt.after")
-        if self._is_missing and (self._hidden_job or not self._is_moved()):
+        if self._is_missing and (self._hidden_job or not self._move()):
             linking.link_or_rename_new(self._hidden_job or self._copy(), self._target)
         failpoints.reach("yaml.linked")
 
-    def _is_moved(self) -> bool:
+    def _move(self) -> bool:
         """Give the job file its new name; False where it was edited, or where the system forbids that.
 
         It does so where there are no links, between two mounts of one disk, and where the file is somebody else's.

@@ -132,7 +132,7 @@ def is_linked(intents: Sequence[Intent]) -> bool:
     Args:
         intents: What was delivered.
     """
-    return all(_is_same_file(intent["staged_path"], intent["final_path"]) for intent in intents)
+    return all(disk.is_one_file(intent["staged_path"], intent["final_path"]) for intent in intents)
 
 
 def remove_leftovers(intents: Sequence[Intent]) -> None:
@@ -312,10 +312,3 @@ def _ask(terms: Terms, intent: Intent) -> None:
 def _stem(intent: Intent) -> str:
     """Return the word by which the part files of an attempt are found: its staged path, hashed."""
     return sha256(os.fsencode(intent["staged_path"])).hexdigest()[:32]
-
-
-def _is_same_file(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)  # noqa: PTH121 - text: asked for every job
-    except OSError:
-        return False

@@ -199,8 +199,8 @@ class AttemptStore(StoreBase):
 
     def _leave(self, con: sqlite3.Connection, run: Run, ending: Ending, now: int, reason: str | None = None) -> bool:
         """Write the outcome of an attempt down that is not done, and end it by the one guarded update."""
-        outcome = {"outcome": ending.outcome, "error_type": ending.changes.get("error_type")}
         self._leased.pop(run["lease_token"], None)
+        outcome = {"outcome": ending.outcome, "error_type": ending.changes.get("error_type")}
         outcome["error"] = reason or ending.changes.get("error_trace")
         self._run(con, "keep_attempt", id=run["id"], lease_token=run["lease_token"], **outcome, now=now)
         left = self._run(con, "leave_processing", **_after(run, ending), now=now).rowcount == 1

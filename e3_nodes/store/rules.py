@@ -38,7 +38,6 @@ class Run(Notes):
 
 
 _UPDATES = ("start_time", "end_time", "duration", "metadata", "warnings", "error_type", "error_trace")
-_KNOWN_UPDATES = frozenset(_UPDATES)
 _NO_TIMES = {"start_time": None, "end_time": None, "duration": None}
 
 
@@ -165,9 +164,9 @@ def error_type_of(word: Any) -> ErrorType:
 
 def check_updates(updates: Mapping[str, Any]) -> None:
     """Raise InvalidConfig for an update that ``complete_job`` would otherwise drop in silence."""
-    if not updates.keys() <= _KNOWN_UPDATES:
-        unknown = min(updates.keys() - _KNOWN_UPDATES)
-        raise errors.InvalidConfig(f"complete_job knows no update {unknown!r}; it takes {', '.join(_UPDATES)}")
+    unknown = sorted(set(updates) - set(_UPDATES))
+    if unknown:
+        raise errors.InvalidConfig(f"complete_job knows no update {unknown[0]!r}; it takes {', '.join(_UPDATES)}")
 
 
 def _times(job: Run, updates: Mapping[str, Any], now: int) -> dict[str, Any]:

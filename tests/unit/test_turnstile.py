@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from comfyui_e3.e3_nodes.turnstile import Turnstile, most_standing
@@ -125,14 +126,21 @@ def test_turnstile_leaves_comfyui_alone_while_brief_jobs_keep_it_busy(
         assert turnstile.rest_seconds() == pytest.approx(rest)
 
 
+@contextmanager
+def left_by_the_first(turnstile: Turnstile) -> Iterator[threading.Event]:
+    """Have a second prompt stand there when the first one is gone; lend what tells it so."""
+    with ExitStack() as rest:
+        with turnstile.standing():
+            second = rest.enter_context(turnstile.standing())
+        yield second
+
+
 @pytest.mark.parametrize("way", ["pass_on", "call_another", "wait_for_room"])
 def test_turnstile_has_the_lanes_of_brief_jobs_work_one_after_the_other(way: str) -> None:
     turnstile = Turnstile(1)
     turnstile.note_run(0.01)
-    first = turnstile.standing()
-    first.__enter__()
-    with turnstile.standing() as second:
-        first.__exit__(None, None, None)
+
+    with left_by_the_first(turnstile) as second:
         assert not second.is_set(), "the lane whose prompt is gone still has work"
 
         if way == "wait_for_room":
@@ -146,9 +154,6 @@ def test_turnstile_has_the_lanes_of_brief_jobs_work_one_after_the_other(way: str
 def test_turnstile_tells_the_next_at_once_while_jobs_last() -> None:
     turnstile = Turnstile(1)
     turnstile.note_run(10.0)
-    first = turnstile.standing()
-    first.__enter__()
-    with turnstile.standing() as second:
-        first.__exit__(None, None, None)
 
+    with left_by_the_first(turnstile) as second:
         assert second.is_set()

@@ -186,15 +186,16 @@ def test_watching_leaves_a_job_that_another_worker_took(home: Home, tmp_path: Pa
 
 
 class _Told(threading.Event):
-    """Counts how often it is waited for; it is set the second time."""
+    """Notes how long it is waited for; it is set the second time, unless told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, set_at: int | None = 2) -> None:
         super().__init__()
+        self.set_at = set_at
         self.waits: list[float | None] = []
 
     def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout)
-        if len(self.waits) == 2:
+        if len(self.waits) == self.set_at:
             self.set()
         return self.is_set()
 
@@ -219,18 +220,6 @@ def test_watching_gives_a_prompt_behind_others_back_when_e3_stops(home: Home, tm
         watch(home, backend, stop, is_first=_Told())
 
 
-class Resting(threading.Event):
-    """Notes how long it is waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float | None] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waits.append(timeout)
-        return False
-
-
 @pytest.mark.parametrize(
     ("least", "rest"),
     [
@@ -243,7 +232,7 @@ class Resting(threading.Event):
 def test_watching_looks_no_sooner_than_comfyui_may_run_dry(
     home: Home, tmp_path: Path, least: float, rest: float
 ) -> None:
-    stop = Resting()
+    stop = _Told(set_at=None)
     first = threading.Event()
     first.set()
     script = Script(tmp_path, RUNNING, ended(outcome="success", artifacts=[{"node": "9", "path": "a"}]))
